@@ -1,0 +1,29 @@
+// The command table: names and summaries here, each command's code loaded when it is called.
+
+import type { Command } from "./command.ts";
+
+/** One row: enough for the list of commands, without loading the command. */
+export interface CommandRow {
+  name: string;
+  summary: string;
+  load(): Promise<{ command: Command }>;
+}
+
+/** All commands, in the order of the help. */
+export const COMMANDS: CommandRow[] = [
+  {
+    name: "run",
+    summary: "resolve every MSI-X vector of a captured guest, by walk and by direct doorbell",
+    load: () => import("./run.ts"),
+  },
+  {
+    name: "walk",
+    summary: "translate one address and show every fetch",
+    load: () => import("./walk.ts"),
+  },
+  {
+    name: "replay",
+    summary: "check the engine against everything that a capture recorded",
+    load: () => import("./replay.ts"),
+  },
+];
