@@ -1,0 +1,14 @@
+// Layouts of the SMMUv3, GICv3 ITS and kernel interfaces as data, and helpers to read and write them.
+export * from "./abi.ts";
+export * from "./abi-records.ts";
+export * from "./cd.ts";
+export * from "./command.ts";
+export * from "./descriptor.ts";
+export * from "./event.ts";
+export * from "./field.ts";
+export * from "./its.ts";
+export * from "./priq.ts";
+export * from "./quirks.ts";
+export * from "./register.ts";
+export * from "./ste.ts";
+export * from "./word.ts";
