@@ -1,5 +1,6 @@
 // Writes the AssemblyScript accessors of assembly/layout from the layouts of this directory.
 import type { RecordLayout } from "./abi.ts";
+import * as abiIts from "./abi-its.ts";
 import * as abi from "./abi-records.ts";
 import * as cd from "./cd.ts";
 import * as command from "./command.ts";
@@ -19,6 +20,7 @@ type Exported = Struct | Register | Union | Enumeration | RecordLayout;
 
 const MODULES: Readonly<Record<string, object>> = {
   abi,
+  "abi-its": abiIts,
   cd,
   command,
   descriptor,
@@ -30,7 +32,7 @@ const MODULES: Readonly<Record<string, object>> = {
 };
 
 /** Structures that the engine writes, field by field. */
-const WRITTEN = new Set(["CMD", "EVENT", "PRIQ", "ITS_CMD"]);
+const WRITTEN = new Set(["CMD", "EVENT", "PRIQ", "ITS_CMD", "QEMU_ITE"]);
 
 const isAccessible = (f: Field): boolean => f.kind === "bits" || f.kind === "address";
 

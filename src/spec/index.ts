@@ -1,5 +1,6 @@
 // Layouts of the SMMUv3, GICv3 ITS and kernel interfaces as data, and helpers to read and write them.
 export * from "./abi.ts";
+export * from "./abi-its.ts";
 export * from "./abi-records.ts";
 export * from "./cd.ts";
 export * from "./command.ts";
