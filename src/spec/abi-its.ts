@@ -1,15 +1,14 @@
 // State of an ITS instance and the record of one delivery or command, shared with TypeScript (GICv3 ITS).
 import { record } from "./abi.ts";
-import { enumeration } from "./field.ts";
+import { address, enumeration, flag, res0, struct } from "./field.ts";
 
 /** Switches of an ITS instance. */
 export const ITS_FLAG = enumeration(
   "ITS_FLAG",
-  { 1: "KVM", 2: "QUIRKS", 4: "SECURITY_DISABLED" },
+  { 1: "KVM", 2: "SECURITY_DISABLED" },
   {
     1: "the in-kernel ITS of KVM: live state is private, guest tables only hold saved state",
-    2: "QEMU's own behaviour where it differs from the architecture",
-    4: "GICD_CTLR.DS: one security state; QEMU then lets software write GITS_CREADR",
+    2: "GICD_CTLR.DS: one security state; QEMU then lets software write GITS_CREADR",
   },
 );
 
@@ -78,8 +77,6 @@ export const ITS_STATUS = enumeration(
 export const ITS_EVENT = record("ITS_EVENT", {
   /** ITS_STATUS. */
   status: "u32",
-  /** Architected error number E_ITS_*, or 0 when it has none. */
-  error: "u32",
   deviceId: "u32",
   eventId: "u32",
   intid: "u32",
@@ -93,8 +90,10 @@ export const ITS_EVENT = record("ITS_EVENT", {
   index: "u32",
   /** 1 when the LPI was pending already: the message merges with the earlier one. */
   wasPending: "u32",
-  /** Guest memory accesses that it took. */
+  /** Loads of guest memory that it took. */
   fetches: "u32",
+  /** 1 when the KVM model answered from its translation cache. */
+  cached: "u32",
 });
 
 /** What the ITS knows of one redistributor. */
@@ -110,18 +109,61 @@ export const ITS_LIMIT = enumeration("ITS_LIMIT", { 512: "REDISTS", 256: "OUTCOM
 
 /** State of one ITS. The outcomes of commands are a ring; `outcomes` counts all that were written. */
 export const ITS = record("ITS", {
+  quirks: "u64",
   typer: "u64",
   cbaser: "u64",
   cwriter: "u64",
   creadr: "u64",
   baser: ["u64", 8],
-  /** Private tables of the KVM model (0: not the KVM model). */
+  /** Private tables of the KVM model; 0 in the other model. */
   store: "u32",
   flags: "u32",
   ctlr: "u32",
   redists: "u32",
   outcomes: "u32",
-  /** The last delivery, an ITS_EVENT. */
-  result: ["u32", 12],
-  _padding: "u32",
+});
+
+/** A level 1 table entry as QEMU reads it: the page address is not masked to the page. */
+export const QEMU_L1E = struct("QEMU_L1E", 64, "QEMU 11.1", {
+  Address: address(50, 0, "Level 2 page."),
+  _62: res0(62, 51),
+  Valid: flag(63, "The level 2 page exists."),
+});
+
+/** Heads of the private tables of the KVM model. Event numbers in links are index + 1; 0 ends a list. */
+export const KVM_STORE = record("KVM_STORE", {
+  /** Cached translations of an earlier generation no longer count. */
+  generation: "u32",
+  /** How many events fit. */
+  capacity: "u32",
+  /** Events that were ever used; later ones are untouched. */
+  used: "u32",
+  /** First of the freed events. */
+  free: "u32",
+});
+
+/** A mapped device; `eventBits` 0 marks one that is not. */
+export const KVM_DEVICE = record("KVM_DEVICE", { itt: "u64", first: "u32", eventBits: "u32" });
+
+/** A collection. An odd `generation` marks one that exists; `target` is all ones until MAPC. */
+export const KVM_COLLECTION = record("KVM_COLLECTION", { target: "u32", generation: "u32" });
+
+/** An LPI that at least one event maps to (`refs`). `target` is all ones while it has none. */
+export const KVM_LPI = record("KVM_LPI", {
+  refs: "u32",
+  target: "u16",
+  config: "u8",
+  pending: "u8",
+});
+
+/** A mapped event. Its collection is gone when the generations differ. */
+export const KVM_EVENT = record("KVM_EVENT", {
+  deviceId: "u32",
+  eventId: "u32",
+  intid: "u32",
+  icid: "u32",
+  generation: "u32",
+  next: "u32",
+  cached: "u32",
+  live: "u32",
 });
