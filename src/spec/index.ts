@@ -12,4 +12,16 @@ export * from "./priq.ts";
 export * from "./quirks.ts";
 export * from "./register.ts";
 export * from "./ste.ts";
+export {
+  type CMember,
+  type CMembers,
+  type CScalar,
+  type CStruct,
+  type CValues,
+  pack,
+  unpack,
+} from "./uapi.ts";
+export * from "./uapi-iommufd.ts";
+export * from "./uapi-kvm.ts";
+export * from "./uapi-vfio.ts";
 export * from "./word.ts";
