@@ -133,7 +133,8 @@ class Parser {
       if (this.#text[this.#at] !== '"') this.#fail("expected a name in quotes");
       const name = this.#string();
       this.#space();
-      if (this.#text[this.#at++] !== ":") this.#fail("expected ':'");
+      if (this.#text[this.#at] !== ":") this.#fail("expected ':'");
+      this.#at++;
       entries.push([name, this.#value(depth + 1)]);
       if (this.#next("}")) return Object.fromEntries(entries);
     }
