@@ -247,11 +247,11 @@ export function configS2level(p: usize): u32 {
 export function setConfigS2level(p: usize, v: u32): void {
   store<u8>(p, v as u8, 44);
 }
-export const CONFIG_s2affdPad: usize = 45;
-export function configS2affdPad(p: usize): u32 {
+export const CONFIG_reserved: usize = 45;
+export function configReserved(p: usize): u32 {
   return load<u8>(p, 45);
 }
-export function setConfigS2affdPad(p: usize, v: u32): void {
+export function setConfigReserved(p: usize, v: u32): void {
   store<u8>(p, v as u8, 45);
 }
 export const CONFIG_instcfg: usize = 46;
@@ -303,18 +303,18 @@ export function configMerge(p: usize): u32 {
 export function setConfigMerge(p: usize, v: u32): void {
   store<u8>(p, v as u8, 52);
 }
-export const CONFIG_walkSh0: usize = 53;
-export function configWalkSh0(p: usize): u32 {
+export const CONFIG_bigEndian: usize = 53;
+export function configBigEndian(p: usize): u32 {
   return load<u8>(p, 53);
 }
-export function setConfigWalkSh0(p: usize, v: u32): void {
+export function setConfigBigEndian(p: usize, v: u32): void {
   store<u8>(p, v as u8, 53);
 }
-export const CONFIG_walkSh1: usize = 54;
-export function configWalkSh1(p: usize): u32 {
+export const CONFIG_s2bigEndian: usize = 54;
+export function configS2bigEndian(p: usize): u32 {
   return load<u8>(p, 54);
 }
-export function setConfigWalkSh1(p: usize, v: u32): void {
+export function setConfigS2bigEndian(p: usize, v: u32): void {
   store<u8>(p, v as u8, 54);
 }
 export const CONFIG_cached: usize = 55;

@@ -5,18 +5,32 @@ export const CD_BYTES: usize = 0x40;
 export function cdT0SZ(p: usize): u32 {
   return load<u32>(p, 0) & 0x3f;
 }
+export const CD_TG0_4K: u32 = 0;
+export const CD_TG0_64K: u32 = 1;
+export const CD_TG0_16K: u32 = 2;
 /** CD.TG0 [7:6] */
 export function cdTG0(p: usize): u32 {
   return (load<u32>(p, 0) >> 6) & 3;
 }
+export const CD_IR0_NC: u32 = 0;
+export const CD_IR0_WBRAWA: u32 = 1;
+export const CD_IR0_WTRA: u32 = 2;
+export const CD_IR0_WBRA: u32 = 3;
 /** CD.IR0 [9:8] */
 export function cdIR0(p: usize): u32 {
   return (load<u32>(p, 0) >> 8) & 3;
 }
+export const CD_OR0_NC: u32 = 0;
+export const CD_OR0_WBRAWA: u32 = 1;
+export const CD_OR0_WTRA: u32 = 2;
+export const CD_OR0_WBRA: u32 = 3;
 /** CD.OR0 [11:10] */
 export function cdOR0(p: usize): u32 {
   return (load<u32>(p, 0) >> 10) & 3;
 }
+export const CD_SH0_NSH: u32 = 0;
+export const CD_SH0_OSH: u32 = 2;
+export const CD_SH0_ISH: u32 = 3;
 /** CD.SH0 [13:12] */
 export function cdSH0(p: usize): u32 {
   return (load<u32>(p, 0) >> 12) & 3;
@@ -33,18 +47,32 @@ export function cdENDI(p: usize): u32 {
 export function cdT1SZ(p: usize): u32 {
   return (load<u32>(p, 0) >> 16) & 0x3f;
 }
+export const CD_TG1_16K: u32 = 1;
+export const CD_TG1_4K: u32 = 2;
+export const CD_TG1_64K: u32 = 3;
 /** CD.TG1 [23:22] */
 export function cdTG1(p: usize): u32 {
   return (load<u32>(p, 0) >> 22) & 3;
 }
+export const CD_IR1_NC: u32 = 0;
+export const CD_IR1_WBRAWA: u32 = 1;
+export const CD_IR1_WTRA: u32 = 2;
+export const CD_IR1_WBRA: u32 = 3;
 /** CD.IR1 [25:24] */
 export function cdIR1(p: usize): u32 {
   return (load<u32>(p, 0) >> 24) & 3;
 }
+export const CD_OR1_NC: u32 = 0;
+export const CD_OR1_WBRAWA: u32 = 1;
+export const CD_OR1_WTRA: u32 = 2;
+export const CD_OR1_WBRA: u32 = 3;
 /** CD.OR1 [27:26] */
 export function cdOR1(p: usize): u32 {
   return (load<u32>(p, 0) >> 26) & 3;
 }
+export const CD_SH1_NSH: u32 = 0;
+export const CD_SH1_OSH: u32 = 2;
+export const CD_SH1_ISH: u32 = 3;
 /** CD.SH1 [29:28] */
 export function cdSH1(p: usize): u32 {
   return (load<u32>(p, 0) >> 28) & 3;
@@ -57,6 +85,14 @@ export function cdEPD1(p: usize): u32 {
 export function cdV(p: usize): u32 {
   return (load<u32>(p, 0) >> 31);
 }
+export const CD_IPS_32: u32 = 0;
+export const CD_IPS_36: u32 = 1;
+export const CD_IPS_40: u32 = 2;
+export const CD_IPS_42: u32 = 3;
+export const CD_IPS_44: u32 = 4;
+export const CD_IPS_48: u32 = 5;
+export const CD_IPS_52: u32 = 6;
+export const CD_IPS_56: u32 = 7;
 /** CD.IPS [34:32] */
 export function cdIPS(p: usize): u32 {
   return load<u32>(p, 4) & 7;

@@ -292,6 +292,12 @@ export function cr1TABLE_SH(w: u32): u32 {
 export function withCr1TABLE_SH(w: u32, v: u32): u32 {
   return (w & 0xfffff3ff) | ((v & 3) << 10);
 }
+export const CR1_CACHE_NC: u32 = 0;
+export const CR1_CACHE_WB: u32 = 1;
+export const CR1_CACHE_WT: u32 = 2;
+export const CR1_SH_NSH: u32 = 0;
+export const CR1_SH_OSH: u32 = 2;
+export const CR1_SH_ISH: u32 = 3;
 export const REG_CR2: u32 = 0x2c;
 export const CR2_FIELDS: u32 = 0xf;
 /** CR2.E2H [0] */
@@ -564,6 +570,9 @@ export function eventqirqcfg2MemAttr(w: u32): u32 {
 export function withEventqirqcfg2MemAttr(w: u32, v: u32): u32 {
   return (w & 0xfffffff0) | (v & 0xf);
 }
+export const EVENTQ_IRQ_CFG2_SH_NSH: u32 = 0;
+export const EVENTQ_IRQ_CFG2_SH_OSH: u32 = 2;
+export const EVENTQ_IRQ_CFG2_SH_ISH: u32 = 3;
 /** EVENTQ_IRQ_CFG2.SH [5:4] */
 export function eventqirqcfg2SH(w: u32): u32 {
   return (w >> 4) & 3;
@@ -624,6 +633,9 @@ export function gatosaddrPnU(w: u64): u32 {
 export function withGatosaddrPnU(w: u64, v: u32): u64 {
   return (w & 0xfffffffffffffdff) | (((v as u64) & 1) << 9);
 }
+export const GATOS_ADDR_TYPE_STAGE1: u32 = 1;
+export const GATOS_ADDR_TYPE_STAGE2: u32 = 2;
+export const GATOS_ADDR_TYPE_BOTH: u32 = 3;
 /** GATOS_ADDR.TYPE [11:10] */
 export function gatosaddrTYPE(w: u64): u32 {
   return ((w >> 10) & 3) as u32;
@@ -778,6 +790,10 @@ export function gbpaALLOCCFG(w: u32): u32 {
 export function withGbpaALLOCCFG(w: u32, v: u32): u32 {
   return (w & 0xfffff0ff) | ((v & 0xf) << 8);
 }
+export const GBPA_SHCFG_NSH: u32 = 0;
+export const GBPA_SHCFG_INCOMING: u32 = 1;
+export const GBPA_SHCFG_OSH: u32 = 2;
+export const GBPA_SHCFG_ISH: u32 = 3;
 /** GBPA.SHCFG [13:12] */
 export function gbpaSHCFG(w: u32): u32 {
   return (w >> 12) & 3;
@@ -786,6 +802,9 @@ export function gbpaSHCFG(w: u32): u32 {
 export function withGbpaSHCFG(w: u32, v: u32): u32 {
   return (w & 0xffffcfff) | ((v & 3) << 12);
 }
+export const GBPA_PRIVCFG_INCOMING: u32 = 0;
+export const GBPA_PRIVCFG_UNPRIVILEGED: u32 = 2;
+export const GBPA_PRIVCFG_PRIVILEGED: u32 = 3;
 /** GBPA.PRIVCFG [17:16] */
 export function gbpaPRIVCFG(w: u32): u32 {
   return (w >> 16) & 3;
@@ -794,6 +813,9 @@ export function gbpaPRIVCFG(w: u32): u32 {
 export function withGbpaPRIVCFG(w: u32, v: u32): u32 {
   return (w & 0xfffcffff) | ((v & 3) << 16);
 }
+export const GBPA_INSTCFG_INCOMING: u32 = 0;
+export const GBPA_INSTCFG_DATA: u32 = 2;
+export const GBPA_INSTCFG_INSTRUCTION: u32 = 3;
 /** GBPA.INSTCFG [19:18] */
 export function gbpaINSTCFG(w: u32): u32 {
   return (w >> 18) & 3;
@@ -927,7 +949,7 @@ export function withGerrorDPT_ERR(w: u32, v: u32): u32 {
   return (w & 0xfffffbff) | ((v & 1) << 10);
 }
 export const REG_GERRORN: u32 = 0x64;
-export const GERRORN_FIELDS: u32 = 0x5fd;
+export const GERRORN_FIELDS: u32 = 0x7fd;
 /** GERRORN.CMDQ_ERR [0] */
 export function gerrornCMDQ_ERR(w: u32): u32 {
   return w & 1;
@@ -992,6 +1014,14 @@ export function gerrornSFM_ERR(w: u32): u32 {
 export function withGerrornSFM_ERR(w: u32, v: u32): u32 {
   return (w & 0xfffffeff) | ((v & 1) << 8);
 }
+/** GERRORN.CMDQP_ERR [9] */
+export function gerrornCMDQP_ERR(w: u32): u32 {
+  return (w >> 9) & 1;
+}
+/** GERRORN.CMDQP_ERR [9] */
+export function withGerrornCMDQP_ERR(w: u32, v: u32): u32 {
+  return (w & 0xfffffdff) | ((v & 1) << 9);
+}
 /** GERRORN.DPT_ERR [10] */
 export function gerrornDPT_ERR(w: u32): u32 {
   return (w >> 10) & 1;
@@ -1030,6 +1060,9 @@ export function gerrorirqcfg2MemAttr(w: u32): u32 {
 export function withGerrorirqcfg2MemAttr(w: u32, v: u32): u32 {
   return (w & 0xfffffff0) | (v & 0xf);
 }
+export const GERROR_IRQ_CFG2_SH_NSH: u32 = 0;
+export const GERROR_IRQ_CFG2_SH_OSH: u32 = 2;
+export const GERROR_IRQ_CFG2_SH_ISH: u32 = 3;
 /** GERROR_IRQ_CFG2.SH [5:4] */
 export function gerrorirqcfg2SH(w: u32): u32 {
   return (w >> 4) & 3;
@@ -1082,7 +1115,9 @@ export function idr0S1P(w: u32): u32 {
 export function withIdr0S1P(w: u32, v: u32): u32 {
   return (w & 0xfffffffd) | ((v & 1) << 1);
 }
+export const IDR0_TTF_AARCH32: u32 = 1;
 export const IDR0_TTF_AARCH64: u32 = 2;
+export const IDR0_TTF_BOTH: u32 = 3;
 /** IDR0.TTF [3:2] */
 export function idr0TTF(w: u32): u32 {
   return (w >> 2) & 3;
@@ -1107,6 +1142,7 @@ export function idr0BTM(w: u32): u32 {
 export function withIdr0BTM(w: u32, v: u32): u32 {
   return (w & 0xffffffdf) | ((v & 1) << 5);
 }
+export const IDR0_HTTU_NONE: u32 = 0;
 export const IDR0_HTTU_ACCESS: u32 = 1;
 export const IDR0_HTTU_ACCESS_DIRTY: u32 = 2;
 export const IDR0_HTTU_ACCESS_DIRTY_HAFT: u32 = 3;
@@ -1242,6 +1278,7 @@ export function withIdr0ATSRECERR(w: u32, v: u32): u32 {
   return (w & 0xff7fffff) | ((v & 1) << 23);
 }
 export const IDR0_STALL_MODEL_STALL: u32 = 0;
+export const IDR0_STALL_MODEL_TERMINATE: u32 = 1;
 export const IDR0_STALL_MODEL_FORCE: u32 = 2;
 /** IDR0.STALL_MODEL [25:24] */
 export function idr0STALL_MODEL(w: u32): u32 {
@@ -1259,6 +1296,7 @@ export function idr0TERM_MODEL(w: u32): u32 {
 export function withIdr0TERM_MODEL(w: u32, v: u32): u32 {
   return (w & 0xfbffffff) | ((v & 1) << 26);
 }
+export const IDR0_ST_LEVEL_LINEAR: u32 = 0;
 export const IDR0_ST_LEVEL_2LVL: u32 = 1;
 /** IDR0.ST_LEVEL [28:27] */
 export function idr0ST_LEVEL(w: u32): u32 {
@@ -1549,6 +1587,7 @@ export const IDR5_OAS_42: u32 = 3;
 export const IDR5_OAS_44: u32 = 4;
 export const IDR5_OAS_48: u32 = 5;
 export const IDR5_OAS_52: u32 = 6;
+export const IDR5_OAS_56: u32 = 7;
 /** IDR5.OAS [2:0] */
 export function idr5OAS(w: u32): u32 {
   return w & 7;
@@ -1597,7 +1636,9 @@ export function idr5D128(w: u32): u32 {
 export function withIdr5D128(w: u32, v: u32): u32 {
   return (w & 0xfffffeff) | ((v & 1) << 8);
 }
+export const IDR5_VAX_48: u32 = 0;
 export const IDR5_VAX_52: u32 = 1;
+export const IDR5_VAX_56: u32 = 2;
 /** IDR5.VAX [11:10] */
 export function idr5VAX(w: u32): u32 {
   return (w >> 10) & 3;
@@ -1822,6 +1863,9 @@ export function priqirqcfg2MemAttr(w: u32): u32 {
 export function withPriqirqcfg2MemAttr(w: u32, v: u32): u32 {
   return (w & 0xfffffff0) | (v & 0xf);
 }
+export const PRIQ_IRQ_CFG2_SH_NSH: u32 = 0;
+export const PRIQ_IRQ_CFG2_SH_OSH: u32 = 2;
+export const PRIQ_IRQ_CFG2_SH_ISH: u32 = 3;
 /** PRIQ_IRQ_CFG2.SH [5:4] */
 export function priqirqcfg2SH(w: u32): u32 {
   return (w >> 4) & 3;
@@ -1956,6 +2000,9 @@ export function vatosaddrPnU(w: u64): u32 {
 export function withVatosaddrPnU(w: u64, v: u32): u64 {
   return (w & 0xfffffffffffffdff) | (((v as u64) & 1) << 9);
 }
+export const VATOS_ADDR_TYPE_STAGE1: u32 = 1;
+export const VATOS_ADDR_TYPE_STAGE2: u32 = 2;
+export const VATOS_ADDR_TYPE_BOTH: u32 = 3;
 /** VATOS_ADDR.TYPE [11:10] */
 export function vatosaddrTYPE(w: u64): u32 {
   return ((w >> 10) & 3) as u32;

@@ -61,10 +61,17 @@ export const STE_S1CIR_WB: u32 = 3;
 export function steS1CIR(p: usize): u32 {
   return (load<u32>(p, 8) >> 2) & 3;
 }
+export const STE_S1COR_NC: u32 = 0;
+export const STE_S1COR_WBRA: u32 = 1;
+export const STE_S1COR_WT: u32 = 2;
+export const STE_S1COR_WB: u32 = 3;
 /** STE.S1COR [69:68] */
 export function steS1COR(p: usize): u32 {
   return (load<u32>(p, 8) >> 4) & 3;
 }
+export const STE_S1CSH_NSH: u32 = 0;
+export const STE_S1CSH_OSH: u32 = 2;
+export const STE_S1CSH_ISH: u32 = 3;
 /** STE.S1CSH [71:70] */
 export function steS1CSH(p: usize): u32 {
   return (load<u32>(p, 8) >> 6) & 3;
@@ -128,6 +135,7 @@ export function steS1STALLD(p: usize): u32 {
 export const STE_EATS_ABT: u32 = 0;
 export const STE_EATS_TRANS: u32 = 1;
 export const STE_EATS_S1CHK: u32 = 2;
+export const STE_EATS_DPT: u32 = 3;
 /** STE.EATS [93:92] */
 export function steEATS(p: usize): u32 {
   return (load<u32>(p, 8) >> 28) & 3;
@@ -150,19 +158,31 @@ export function steMTCFG(p: usize): u32 {
 export function steALLOCCFG(p: usize): u32 {
   return (load<u32>(p, 12) >> 5) & 0xf;
 }
+export const STE_SHCFG_NSH: u32 = 0;
 export const STE_SHCFG_INCOMING: u32 = 1;
+export const STE_SHCFG_OSH: u32 = 2;
+export const STE_SHCFG_ISH: u32 = 3;
 /** STE.SHCFG [109:108] */
 export function steSHCFG(p: usize): u32 {
   return (load<u32>(p, 12) >> 12) & 3;
 }
+export const STE_NSCFG_INCOMING: u32 = 0;
+export const STE_NSCFG_SECURE: u32 = 2;
+export const STE_NSCFG_NON_SECURE: u32 = 3;
 /** STE.NSCFG [111:110] */
 export function steNSCFG(p: usize): u32 {
   return (load<u32>(p, 12) >> 14) & 3;
 }
+export const STE_PRIVCFG_INCOMING: u32 = 0;
+export const STE_PRIVCFG_UNPRIVILEGED: u32 = 2;
+export const STE_PRIVCFG_PRIVILEGED: u32 = 3;
 /** STE.PRIVCFG [113:112] */
 export function stePRIVCFG(p: usize): u32 {
   return (load<u32>(p, 12) >> 16) & 3;
 }
+export const STE_INSTCFG_INCOMING: u32 = 0;
+export const STE_INSTCFG_DATA: u32 = 2;
+export const STE_INSTCFG_INSTRUCTION: u32 = 3;
 /** STE.INSTCFG [115:114] */
 export function steINSTCFG(p: usize): u32 {
   return (load<u32>(p, 12) >> 18) & 3;
@@ -179,14 +199,25 @@ export function steS2T0SZ(p: usize): u32 {
 export function steS2SL0(p: usize): u32 {
   return (load<u32>(p, 20) >> 6) & 3;
 }
+export const STE_S2IR0_NC: u32 = 0;
+export const STE_S2IR0_WBRAWA: u32 = 1;
+export const STE_S2IR0_WTRA: u32 = 2;
+export const STE_S2IR0_WBRA: u32 = 3;
 /** STE.S2IR0 [169:168] */
 export function steS2IR0(p: usize): u32 {
   return (load<u32>(p, 20) >> 8) & 3;
 }
+export const STE_S2OR0_NC: u32 = 0;
+export const STE_S2OR0_WBRAWA: u32 = 1;
+export const STE_S2OR0_WTRA: u32 = 2;
+export const STE_S2OR0_WBRA: u32 = 3;
 /** STE.S2OR0 [171:170] */
 export function steS2OR0(p: usize): u32 {
   return (load<u32>(p, 20) >> 10) & 3;
 }
+export const STE_S2SH0_NSH: u32 = 0;
+export const STE_S2SH0_OSH: u32 = 2;
+export const STE_S2SH0_ISH: u32 = 3;
 /** STE.S2SH0 [173:172] */
 export function steS2SH0(p: usize): u32 {
   return (load<u32>(p, 20) >> 12) & 3;
@@ -198,6 +229,14 @@ export const STE_S2TG_16K: u32 = 2;
 export function steS2TG(p: usize): u32 {
   return (load<u32>(p, 20) >> 14) & 3;
 }
+export const STE_S2PS_32: u32 = 0;
+export const STE_S2PS_36: u32 = 1;
+export const STE_S2PS_40: u32 = 2;
+export const STE_S2PS_42: u32 = 3;
+export const STE_S2PS_44: u32 = 4;
+export const STE_S2PS_48: u32 = 5;
+export const STE_S2PS_52: u32 = 6;
+export const STE_S2PS_56: u32 = 7;
 /** STE.S2PS [178:176] */
 export function steS2PS(p: usize): u32 {
   return (load<u32>(p, 20) >> 16) & 7;
@@ -286,6 +325,9 @@ export function steS_S2T0SZ(p: usize): u32 {
 export function steS_S2SL0(p: usize): u32 {
   return (load<u32>(p, 36) >> 6) & 3;
 }
+export const STE_S_S2TG_4K: u32 = 0;
+export const STE_S_S2TG_64K: u32 = 1;
+export const STE_S_S2TG_16K: u32 = 2;
 /** STE.S_S2TG [303:302] */
 export function steS_S2TG(p: usize): u32 {
   return (load<u32>(p, 36) >> 14) & 3;

@@ -1,6 +1,6 @@
 // State of an ITS instance and the record of one delivery or command, shared with TypeScript (GICv3 ITS).
 import { record } from "./abi.ts";
-import { address, enumeration, flag, res0, struct } from "./field.ts";
+import { address, bits, enumeration, flag, impdef, res0, struct } from "./field.ts";
 
 /** Switches of an ITS instance. */
 export const ITS_FLAG = enumeration(
@@ -96,6 +96,20 @@ export const ITS_EVENT = record("ITS_EVENT", {
   cached: "u32",
 });
 
+/** The bits of GICR_CTLR that matter for LPIs. */
+export const GICR_CTLR = struct("GICR_CTLR", 32, "12.11", {
+  EnableLPIs: flag(0, "LPIs reach this processing element."),
+  _31: impdef(31, 1, "Not modelled."),
+});
+
+/** The bits of GICR_TYPER that name a redistributor. */
+export const GICR_TYPER = struct("GICR_TYPER", 64, "12.11", {
+  PLPIS: flag(0, "Physical LPIs are supported."),
+  _7: impdef(7, 1, "Not modelled."),
+  Processor_Number: bits(23, 8, undefined, "Number that RDbase holds when GITS_TYPER.PTA is 0."),
+  _63: impdef(63, 24, "Not modelled."),
+});
+
 /** What the ITS knows of one redistributor. */
 export const REDIST = record("REDIST", {
   typer: "u64",
@@ -121,6 +135,16 @@ export const ITS = record("ITS", {
   ctlr: "u32",
   redists: "u32",
   outcomes: "u32",
+});
+
+/** Where the parts of an instance's block lie: its state, private copies, the last delivery, rings. */
+export const ITS_BLOCK = record("ITS_BLOCK", {
+  state: ["u64", ITS.bytes / 8],
+  command: ["u64", 4],
+  entry: ["u64", 2],
+  result: ["u32", ITS_EVENT.bytes / 4],
+  redists: ["u64", 512 * (REDIST.bytes / 8)],
+  outcomes: ["u32", 256 * (ITS_EVENT.bytes / 4)],
 });
 
 /** A level 1 table entry as QEMU reads it: the page address is not masked to the page. */

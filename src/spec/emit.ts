@@ -2,10 +2,12 @@
 import type { RecordLayout } from "./abi.ts";
 import * as abiIts from "./abi-its.ts";
 import * as abi from "./abi-records.ts";
+import * as words from "./abi-words.ts";
 import * as cd from "./cd.ts";
 import * as command from "./command.ts";
 import * as descriptor from "./descriptor.ts";
 import { emitRecord } from "./emit-record.ts";
+import * as encoding from "./encoding.ts";
 import * as event from "./event.ts";
 import type { Case, Enumeration, Field, Register, Struct, Union } from "./field.ts";
 import { position } from "./field.ts";
@@ -24,11 +26,13 @@ const MODULES: Readonly<Record<string, object>> = {
   cd,
   command,
   descriptor,
+  encoding,
   event,
   its,
   priq,
   register,
   ste,
+  words,
 };
 
 /** Structures that the engine writes, field by field. */

@@ -5,6 +5,7 @@ export * from "./abi-records.ts";
 export * from "./cd.ts";
 export * from "./command.ts";
 export * from "./descriptor.ts";
+export { MemAttr } from "./encoding.ts";
 export * from "./event.ts";
 export * from "./field.ts";
 export * from "./its.ts";
@@ -12,6 +13,7 @@ export * from "./priq.ts";
 export * from "./quirks.ts";
 export * from "./register.ts";
 export * from "./ste.ts";
+export * from "./tegra241.ts";
 export {
   type CMember,
   type CMembers,
