@@ -367,6 +367,13 @@ export const QUIRKS: readonly Quirk[] = [
     "only its low 16 bits",
     "writes a processor number",
   ),
+  quirk(
+    59,
+    "ITS_CBASER_4K",
+    "the command queue is aligned to 64 KB: bits 15:12 of its address are 0 (IHI0069 12.19)",
+    "bits 51:12 are used as they are",
+    "aligns the queue to 64 KB",
+  ),
 ];
 
 /** Quirk bits of a compatibility mode as one 64-bit word; bit n is quirk n. */
