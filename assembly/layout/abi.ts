@@ -247,11 +247,11 @@ export function configS2level(p: usize): u32 {
 export function setConfigS2level(p: usize, v: u32): void {
   store<u8>(p, v as u8, 44);
 }
-export const CONFIG_reserved: usize = 45;
-export function configReserved(p: usize): u32 {
+export const CONFIG_skipsStage1: usize = 45;
+export function configSkipsStage1(p: usize): u32 {
   return load<u8>(p, 45);
 }
-export function setConfigReserved(p: usize, v: u32): void {
+export function setConfigSkipsStage1(p: usize, v: u32): void {
   store<u8>(p, v as u8, 45);
 }
 export const CONFIG_instcfg: usize = 46;

@@ -267,11 +267,11 @@ export function cdPMG(p: usize): u32 {
 }
 /** CD.PIIU [386:384] */
 export function cdPIIU(p: usize, i: u32): u32 {
-  return ((load<u64>(p, 48) >> ((i) * 3)) as u32) & 7;
+  return ((load<u64>(p, 48) >> ((i * 3) as u64)) & 7) as u32;
 }
 /** CD.PIIP [450:448] */
 export function cdPIIP(p: usize, i: u32): u32 {
-  return ((load<u64>(p, 56) >> ((i) * 3)) as u32) & 7;
+  return ((load<u64>(p, 56) >> ((i * 3) as u64)) & 7) as u32;
 }
 export const L1CD_BYTES: usize = 8;
 /** L1CD.V [0] */
@@ -293,5 +293,5 @@ export function withL1cdL2Ptr(w: u64, v: u64): u64 {
 export const VMS_BYTES: usize = 0x1000;
 /** VMS.PARTID_MAP [15:0] */
 export function vmsPARTID_MAP(p: usize, i: u32): u32 {
-  return load<u16>(p + i * 2, 0);
+  return ((load<u64>(p + ((i / 4) << 3), 0) >> (((i % 4) * 16) as u64)) & 0xffff) as u32;
 }

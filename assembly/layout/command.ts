@@ -46,7 +46,7 @@ export function cmdOpcode(p: usize): u32 {
 }
 /** CMD.Opcode [7:0] */
 export function setCmdOpcode(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 0) & 0xffffff00) | ((v & 0xff)), 0);
+  store<u32>(p, (load<u32>(p, 0) & 0xffffff00) | (v & 0xff), 0);
 }
 /** CMD.ATC_INV.Global [9] */
 export function cmdATC_INV_Global(p: usize): u32 {
@@ -169,7 +169,7 @@ export function cmdTLBI_VMID(p: usize): u32 {
 }
 /** CMD.TLBI.VMID [47:32] */
 export function setCmdTLBI_VMID(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 4) & 0xffff0000) | ((v & 0xffff)), 4);
+  store<u32>(p, (load<u32>(p, 4) & 0xffff0000) | (v & 0xffff), 4);
 }
 /** CMD.CFGI_VMS.VMID [47:32] */
 export function cmdCFGI_VMS_VMID(p: usize): u32 {
@@ -177,7 +177,7 @@ export function cmdCFGI_VMS_VMID(p: usize): u32 {
 }
 /** CMD.CFGI_VMS.VMID [47:32] */
 export function setCmdCFGI_VMS_VMID(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 4) & 0xffff0000) | ((v & 0xffff)), 4);
+  store<u32>(p, (load<u32>(p, 4) & 0xffff0000) | (v & 0xffff), 4);
 }
 /** CMD.TLBI.ASID [63:48] */
 export function cmdTLBI_ASID(p: usize): u32 {
@@ -193,7 +193,7 @@ export function cmdCFGI_Leaf(p: usize): u32 {
 }
 /** CMD.CFGI.Leaf [64] */
 export function setCmdCFGI_Leaf(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xfffffffe) | ((v & 1)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xfffffffe) | (v & 1), 8);
 }
 /** CMD.CFGI.Range [68:64] */
 export function cmdCFGI_Range(p: usize): u32 {
@@ -201,7 +201,7 @@ export function cmdCFGI_Range(p: usize): u32 {
 }
 /** CMD.CFGI.Range [68:64] */
 export function setCmdCFGI_Range(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xffffffe0) | ((v & 0x1f)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xffffffe0) | (v & 0x1f), 8);
 }
 /** CMD.PREFETCH.Size [68:64] */
 export function cmdPREFETCH_Size(p: usize): u32 {
@@ -209,7 +209,7 @@ export function cmdPREFETCH_Size(p: usize): u32 {
 }
 /** CMD.PREFETCH.Size [68:64] */
 export function setCmdPREFETCH_Size(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xffffffe0) | ((v & 0x1f)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xffffffe0) | (v & 0x1f), 8);
 }
 /** CMD.TLBI.Leaf [64] */
 export function cmdTLBI_Leaf(p: usize): u32 {
@@ -217,7 +217,7 @@ export function cmdTLBI_Leaf(p: usize): u32 {
 }
 /** CMD.TLBI.Leaf [64] */
 export function setCmdTLBI_Leaf(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xfffffffe) | ((v & 1)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xfffffffe) | (v & 1), 8);
 }
 /** CMD.ATC_INV.Size [69:64] */
 export function cmdATC_INV_Size(p: usize): u32 {
@@ -225,7 +225,7 @@ export function cmdATC_INV_Size(p: usize): u32 {
 }
 /** CMD.ATC_INV.Size [69:64] */
 export function setCmdATC_INV_Size(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xffffffc0) | ((v & 0x3f)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xffffffc0) | (v & 0x3f), 8);
 }
 /** CMD.PRI_RESP.PRGIndex [72:64] */
 export function cmdPRI_RESP_PRGIndex(p: usize): u32 {
@@ -233,7 +233,7 @@ export function cmdPRI_RESP_PRGIndex(p: usize): u32 {
 }
 /** CMD.PRI_RESP.PRGIndex [72:64] */
 export function setCmdPRI_RESP_PRGIndex(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xfffffe00) | ((v & 0x1ff)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xfffffe00) | (v & 0x1ff), 8);
 }
 /** CMD.RESUME.STAG [79:64] */
 export function cmdRESUME_STAG(p: usize): u32 {
@@ -241,7 +241,7 @@ export function cmdRESUME_STAG(p: usize): u32 {
 }
 /** CMD.RESUME.STAG [79:64] */
 export function setCmdRESUME_STAG(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xffff0000) | ((v & 0xffff)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xffff0000) | (v & 0xffff), 8);
 }
 /** CMD.SYNC.MSIAddress [119:66] */
 export function cmdSYNC_MSIAddress(p: usize): u64 {

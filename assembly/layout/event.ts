@@ -30,7 +30,7 @@ export function eventEventID(p: usize): u32 {
 }
 /** EVENT.EventID [7:0] */
 export function setEventEventID(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 0) & 0xffffff00) | ((v & 0xff)), 0);
+  store<u32>(p, (load<u32>(p, 0) & 0xffffff00) | (v & 0xff), 0);
 }
 /** EVENT.SSV [11] */
 export function eventSSV(p: usize): u32 {
@@ -62,7 +62,7 @@ export function eventF_BAD_ATS_TREQ_Span(p: usize): u32 {
 }
 /** EVENT.F_BAD_ATS_TREQ.Span [67:64] */
 export function setEventF_BAD_ATS_TREQ_Span(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xfffffff0) | ((v & 0xf)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xfffffff0) | (v & 0xf), 8);
 }
 /** EVENT.STAG [79:64] */
 export function eventSTAG(p: usize): u32 {
@@ -70,7 +70,7 @@ export function eventSTAG(p: usize): u32 {
 }
 /** EVENT.STAG [79:64] */
 export function setEventSTAG(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xffff0000) | ((v & 0xffff)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xffff0000) | (v & 0xffff), 8);
 }
 /** EVENT.Reason [79:64] */
 export function eventReason(p: usize): u32 {
@@ -78,7 +78,7 @@ export function eventReason(p: usize): u32 {
 }
 /** EVENT.Reason [79:64] */
 export function setEventReason(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xffff0000) | ((v & 0xffff)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xffff0000) | (v & 0xffff), 8);
 }
 /** EVENT.GPCF [80] */
 export function eventGPCF(p: usize): u32 {
@@ -186,7 +186,7 @@ export function setEventTTRnW(p: usize, v: u32): void {
 }
 /** EVENT.InputAddr [191:128] */
 export function eventInputAddr(p: usize): u64 {
-  return load<u64>(p, 16) & 0xffffffffffffffff;
+  return load<u64>(p, 16);
 }
 /** EVENT.InputAddr [191:128] */
 export function setEventInputAddr(p: usize, v: u64): void {

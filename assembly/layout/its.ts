@@ -385,7 +385,7 @@ export function gitsmpidrMPIDR(w: u32): u32 {
 }
 /** GITS_MPIDR.MPIDR [31:0] */
 export function withGitsmpidrMPIDR(w: u32, v: u32): u32 {
-  return (w & 0) | (v & 0xffffffff);
+  return v;
 }
 export const REG_GITS_PIDR4: u32 = 0xffd0;
 export const GITS_PIDR4_COUNT: u32 = 0xc;
@@ -425,7 +425,7 @@ export function gitstranslaterEventID(w: u32): u32 {
 }
 /** GITS_TRANSLATER.EventID [31:0] */
 export function withGitstranslaterEventID(w: u32, v: u32): u32 {
-  return (w & 0) | (v & 0xffffffff);
+  return v;
 }
 export const REG_GITS_TYPER: u32 = 8;
 export const GITS_TYPER_FIELDS: u64 = 0x73fff0ffff7;
@@ -571,7 +571,7 @@ export function itscmdOpcode(p: usize): u32 {
 }
 /** ITS_CMD.Opcode [7:0] */
 export function setItscmdOpcode(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 0) & 0xffffff00) | ((v & 0xff)), 0);
+  store<u32>(p, (load<u32>(p, 0) & 0xffffff00) | (v & 0xff), 0);
 }
 /** ITS_CMD.VMAPP.Alloc [8] */
 export function itscmdVMAPP_Alloc(p: usize): u32 {
@@ -635,7 +635,7 @@ export function itscmdVSGI_SGI_INTID(p: usize): u32 {
 }
 /** ITS_CMD.VSGI.SGI_INTID [35:32] */
 export function setItscmdVSGI_SGI_INTID(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 4) & 0xfffffff0) | ((v & 0xf)), 4);
+  store<u32>(p, (load<u32>(p, 4) & 0xfffffff0) | (v & 0xf), 4);
 }
 /** ITS_CMD.VMOVP.SequenceNumber [47:32] */
 export function itscmdVMOVP_SequenceNumber(p: usize): u32 {
@@ -643,7 +643,7 @@ export function itscmdVMOVP_SequenceNumber(p: usize): u32 {
 }
 /** ITS_CMD.VMOVP.SequenceNumber [47:32] */
 export function setItscmdVMOVP_SequenceNumber(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 4) & 0xffff0000) | ((v & 0xffff)), 4);
+  store<u32>(p, (load<u32>(p, 4) & 0xffff0000) | (v & 0xffff), 4);
 }
 /** ITS_CMD.DeviceID [63:32] */
 export function itscmdDeviceID(p: usize): u32 {
@@ -659,7 +659,7 @@ export function itscmdMAPD_Size(p: usize): u32 {
 }
 /** ITS_CMD.MAPD.Size [68:64] */
 export function setItscmdMAPD_Size(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xffffffe0) | ((v & 0x1f)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xffffffe0) | (v & 0x1f), 8);
 }
 /** ITS_CMD.VMOVP.ITSList [79:64] */
 export function itscmdVMOVP_ITSList(p: usize): u32 {
@@ -667,7 +667,7 @@ export function itscmdVMOVP_ITSList(p: usize): u32 {
 }
 /** ITS_CMD.VMOVP.ITSList [79:64] */
 export function setItscmdVMOVP_ITSList(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xffff0000) | ((v & 0xffff)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xffff0000) | (v & 0xffff), 8);
 }
 /** ITS_CMD.EventID [95:64] */
 export function itscmdEventID(p: usize): u32 {
@@ -691,7 +691,7 @@ export function itscmdVPEID(p: usize): u32 {
 }
 /** ITS_CMD.VPEID [111:96] */
 export function setItscmdVPEID(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 12) & 0xffff0000) | ((v & 0xffff)), 12);
+  store<u32>(p, (load<u32>(p, 12) & 0xffff0000) | (v & 0xffff), 12);
 }
 /** ITS_CMD.pINTID [127:96] */
 export function itscmdPINTID(p: usize): u32 {
@@ -707,7 +707,7 @@ export function itscmdVMOVI_D(p: usize): u32 {
 }
 /** ITS_CMD.VMOVI.D [128] */
 export function setItscmdVMOVI_D(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 16) & 0xfffffffe) | ((v & 1)), 16);
+  store<u32>(p, (load<u32>(p, 16) & 0xfffffffe) | (v & 1), 16);
 }
 /** ITS_CMD.ICID [143:128] */
 export function itscmdICID(p: usize): u32 {
@@ -715,7 +715,7 @@ export function itscmdICID(p: usize): u32 {
 }
 /** ITS_CMD.ICID [143:128] */
 export function setItscmdICID(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 16) & 0xffff0000) | ((v & 0xffff)), 16);
+  store<u32>(p, (load<u32>(p, 16) & 0xffff0000) | (v & 0xffff), 16);
 }
 /** ITS_CMD.vINTID [159:128] */
 export function itscmdVINTID(p: usize): u32 {
@@ -787,7 +787,7 @@ export function itscmdVMAPP_VPT_size(p: usize): u32 {
 }
 /** ITS_CMD.VMAPP.VPT_size [199:192] */
 export function setItscmdVMAPP_VPT_size(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 24) & 0xffffff00) | ((v & 0xff)), 24);
+  store<u32>(p, (load<u32>(p, 24) & 0xffffff00) | (v & 0xff), 24);
 }
 /** ITS_CMD.MOVALL.RDbase2 [243:208] */
 export function itscmdMOVALL_RDbase2(p: usize): u64 {
@@ -982,7 +982,7 @@ export function qemuiteValid(p: usize): u32 {
 }
 /** QEMU_ITE.valid [0] */
 export function setQemuiteValid(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 0) & 0xfffffffe) | ((v & 1)), 0);
+  store<u32>(p, (load<u32>(p, 0) & 0xfffffffe) | (v & 1), 0);
 }
 /** QEMU_ITE.inttype [1] */
 export function qemuiteInttype(p: usize): u32 {
@@ -1006,7 +1006,7 @@ export function qemuiteIcid(p: usize): u32 {
 }
 /** QEMU_ITE.icid [47:32] */
 export function setQemuiteIcid(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 4) & 0xffff0000) | ((v & 0xffff)), 4);
+  store<u32>(p, (load<u32>(p, 4) & 0xffff0000) | (v & 0xffff), 4);
 }
 /** QEMU_ITE.vpeid [63:48] */
 export function qemuiteVpeid(p: usize): u32 {
@@ -1022,7 +1022,7 @@ export function qemuiteDoorbell(p: usize): u32 {
 }
 /** QEMU_ITE.doorbell [87:64] */
 export function setQemuiteDoorbell(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xff000000) | ((v & 0xffffff)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xff000000) | (v & 0xffffff), 8);
 }
 export const QEMU_VTE_BYTES: usize = 8;
 /** QEMU_VTE.valid [0] */

@@ -15,7 +15,7 @@ export function priqSubstreamID(p: usize): u32 {
 }
 /** PRIQ.SubstreamID [51:32] */
 export function setPriqSubstreamID(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 4) & 0xfff00000) | ((v & 0xfffff)), 4);
+  store<u32>(p, (load<u32>(p, 4) & 0xfff00000) | (v & 0xfffff), 4);
 }
 /** PRIQ.Priv [58] */
 export function priqPriv(p: usize): u32 {
@@ -71,7 +71,7 @@ export function priqPRGIndex(p: usize): u32 {
 }
 /** PRIQ.PRGIndex [72:64] */
 export function setPriqPRGIndex(p: usize, v: u32): void {
-  store<u32>(p, (load<u32>(p, 8) & 0xfffffe00) | ((v & 0x1ff)), 8);
+  store<u32>(p, (load<u32>(p, 8) & 0xfffffe00) | (v & 0x1ff), 8);
 }
 /** PRIQ.PageAddress [127:76] */
 export function priqPageAddress(p: usize): u64 {

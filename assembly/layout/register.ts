@@ -558,7 +558,7 @@ export function eventqirqcfg1DATA(w: u32): u32 {
 }
 /** EVENTQ_IRQ_CFG1.DATA [31:0] */
 export function withEventqirqcfg1DATA(w: u32, v: u32): u32 {
-  return (w & 0) | (v & 0xffffffff);
+  return v;
 }
 export const REG_EVENTQ_IRQ_CFG2: u32 = 0xbc;
 export const EVENTQ_IRQ_CFG2_FIELDS: u32 = 0x3f;
@@ -1048,7 +1048,7 @@ export function gerrorirqcfg1DATA(w: u32): u32 {
 }
 /** GERROR_IRQ_CFG1.DATA [31:0] */
 export function withGerrorirqcfg1DATA(w: u32, v: u32): u32 {
-  return (w & 0) | (v & 0xffffffff);
+  return v;
 }
 export const REG_GERROR_IRQ_CFG2: u32 = 0x74;
 export const GERROR_IRQ_CFG2_FIELDS: u32 = 0x3f;
@@ -1851,7 +1851,7 @@ export function priqirqcfg1DATA(w: u32): u32 {
 }
 /** PRIQ_IRQ_CFG1.DATA [31:0] */
 export function withPriqirqcfg1DATA(w: u32, v: u32): u32 {
-  return (w & 0) | (v & 0xffffffff);
+  return v;
 }
 export const REG_PRIQ_IRQ_CFG2: u32 = 0xdc;
 export const PRIQ_IRQ_CFG2_FIELDS: u32 = 0x8000003f;

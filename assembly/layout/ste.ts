@@ -382,5 +382,5 @@ export function steS_S2SKL(p: usize): u32 {
 }
 /** STE.S2POI [451:448] */
 export function steS2POI(p: usize, i: u32): u32 {
-  return ((load<u64>(p, 56) >> ((i) * 4)) as u32) & 0xf;
+  return ((load<u64>(p, 56) >> ((i * 4) as u64)) & 0xf) as u32;
 }

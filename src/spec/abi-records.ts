@@ -71,7 +71,7 @@ export const CONFIG = record("CONFIG", {
   s2tsz: "u8",
   s2granule: "u8",
   s2level: "u8",
-  reserved: "u8",
+  skipsStage1: "u8",
   instcfg: "u8",
   privcfg: "u8",
   mtcfg: "u8",

@@ -1,0 +1,244 @@
+// The two cache policies behind one interface: lookup, insert (IHI0070 3.17; invalidate is invalidate.ts).
+import {
+  configAsid,
+  configCtx,
+  configCtxS2,
+  configStage,
+  configVmid,
+  configWorld,
+} from "./layout/abi";
+import { CLASS_IN, F_PERMISSION } from "./layout/event";
+import { requestflagsWrite } from "./layout/words";
+import { neededPermission } from "./access";
+import { markFractured } from "./contextid";
+import { PERM_PW } from "./descriptor";
+import { raiseStage1Fault, raiseStage2Fault } from "./fault";
+import {
+  outAddress,
+  outAttr,
+  outBits,
+  outPerms,
+  outSh,
+  s1Bits,
+  s1Global,
+  s1Granule,
+  s1Level,
+  s1Perms,
+  s2Address,
+  s2Attr,
+  s2Bits,
+  s2Granule,
+  s2Level,
+  s2Perms,
+  s2Sh,
+  setOutput,
+  setStage2Mapping,
+} from "./mapping";
+import { finishStage2, STAGE_2, STAGE_NESTED } from "./nest";
+import { effectiveVa, halfOf } from "./stage1";
+import {
+  hitAddress,
+  hitAttr,
+  hitBits,
+  hitPerms,
+  hitSh,
+  tlbInsert,
+  tlbLookup,
+} from "./tlb";
+import {
+  qemuAddress,
+  qemuAttr,
+  qemuBits,
+  qemuInsert,
+  qemuLookupInput,
+  qemuLookupStage2,
+  qemuParentPerms,
+  qemuPerms,
+  qemuSh,
+} from "./tlb-qemu";
+import { TRACE_HIT, TRACE_IOTLB_INSERT, TRACE_IOTLB_LOOKUP, trace, tracing } from "./trace";
+
+/** No caching at all: every translation walks. */
+export const CACHE_NONE: u32 = 0;
+/** Renamed contexts and 4-way lines. */
+export const CACHE_FAST: u32 = 1;
+/** QEMU's table. */
+export const CACHE_QEMU: u32 = 2;
+
+export const LOOKUP_MISS: u32 = 0;
+export const LOOKUP_HIT: u32 = 1;
+/** The entry refuses the access, and the fault is raised. */
+export const LOOKUP_FAULT: u32 = 2;
+
+export let cachePolicy: u32 = CACHE_FAST;
+/** Input lookups that hit, and all of them, since the counters were reset. */
+export let cacheHits: u32 = 0;
+export let cacheLookups: u32 = 0;
+
+export function setCachePolicy(policy: u32): void {
+  cachePolicy = policy;
+}
+
+export function resetCacheCounters(): void {
+  cacheHits = 0;
+  cacheLookups = 0;
+}
+
+/** QEMU walks the final IPA of a nested translation without looking it up. */
+export function nestedLookupAllowed(): bool {
+  return cachePolicy == CACHE_FAST;
+}
+
+function noteLookup(p: usize, stage: u32, address: u64, hit: bool): void {
+  if (!tracing) return;
+  const asid = stage == STAGE_2 ? -1 : configAsid(p);
+  trace(TRACE_IOTLB_LOOKUP, stage, 0, hit ? TRACE_HIT : 0, asid, configVmid(p), 0, address, 0);
+}
+
+function noteInsert(p: usize, stage: u32, address: u64, bits: u32, pa: u64): void {
+  if (!tracing) return;
+  const asid = stage == STAGE_2 ? -1 : configAsid(p);
+  trace(TRACE_IOTLB_INSERT, stage, 0, 0, asid, configVmid(p), bits, address, pa);
+}
+
+/** Looks up an IPA that the SMMU or a nested translation reads through; sets the stage 2 mapping. */
+export function lookupStage2(p: usize, ipa: u64): bool {
+  if (cachePolicy == CACHE_NONE) return false;
+  if (cachePolicy == CACHE_QEMU) {
+    if (!qemuLookupStage2(p, ipa)) return false;
+    setStage2Mapping(qemuAddress(ipa), qemuBits(), qemuPerms(), qemuAttr(), qemuSh());
+    return true;
+  }
+  const hit = tlbLookup(configCtxS2(p), ipa);
+  noteLookup(p, STAGE_2, ipa, hit);
+  if (hit) setStage2Mapping(hitAddress(ipa), hitBits(), hitPerms(), hitAttr(), hitSh());
+  return hit;
+}
+
+/** Caches the stage 2 mapping of `ipa`. */
+export function insertStage2(p: usize, ipa: u64): void {
+  if (cachePolicy == CACHE_NONE) return;
+  if (cachePolicy == CACHE_QEMU) {
+    qemuInsert(
+      -1,
+      configVmid(p),
+      ipa,
+      s2Address,
+      s2Bits,
+      s2Granule,
+      s2Level,
+      s2Perms,
+      s2Perms,
+      s2Attr,
+      s2Sh,
+    );
+    return;
+  }
+  noteInsert(p, STAGE_2, ipa, s2Bits, s2Address);
+  tlbInsert(configCtxS2(p), ipa, s2Address, s2Bits, s2Perms, s2Attr, s2Sh, false, false);
+}
+
+/** A hit in QEMU's table: write permission alone is checked, and the stage guessed. */
+function finishQemuHit(p: usize, iova: u64, access: u32): u32 {
+  const both = qemuPerms() & qemuParentPerms();
+  if (requestflagsWrite(access) && !(both & PERM_PW)) {
+    if (qemuPerms() & PERM_PW) raiseStage2Fault(F_PERMISSION, CLASS_IN, 0);
+    else raiseStage1Fault(F_PERMISSION, CLASS_IN);
+    return LOOKUP_FAULT;
+  }
+  if (configStage(p) == STAGE_2) {
+    setStage2Mapping(qemuAddress(iova), qemuBits(), both, qemuAttr(), qemuSh());
+    finishStage2(p);
+  } else {
+    setOutput(qemuAddress(iova), qemuBits(), both, qemuAttr(), qemuSh(), configStage(p));
+  }
+  return LOOKUP_HIT;
+}
+
+function lookupQemu(p: usize, iova: u64, access: u32): u32 {
+  const found = configStage(p) == STAGE_2 ? qemuLookupStage2(p, iova) : qemuLookupInput(p, iova);
+  return found ? finishQemuHit(p, iova, access) : LOOKUP_MISS;
+}
+
+/** Input address as the fast table is keyed: with TBI the top byte does not count. */
+function keyOf(p: usize, iova: u64): u64 {
+  return configStage(p) == STAGE_2 ? iova : effectiveVa(p, iova, halfOf(p, iova));
+}
+
+function lookupFast(p: usize, iova: u64, access: u32): u32 {
+  const va = keyOf(p, iova);
+  const hit = tlbLookup(configCtx(p), va);
+  noteLookup(p, configStage(p), iova, hit);
+  // An entry that does not permit the access is walked again: it may have changed.
+  if (!hit || !(hitPerms() & neededPermission(access))) return LOOKUP_MISS;
+  if (configStage(p) == STAGE_2) {
+    setStage2Mapping(hitAddress(va), hitBits(), hitPerms(), hitAttr(), hitSh());
+    finishStage2(p);
+  } else {
+    setOutput(hitAddress(va), hitBits(), hitPerms(), hitAttr(), hitSh(), configStage(p));
+  }
+  return LOOKUP_HIT;
+}
+
+/** Looks an input up; on a hit the output is set, on LOOKUP_FAULT the fault is raised. */
+export function lookupInput(p: usize, iova: u64, access: u32): u32 {
+  if (cachePolicy == CACHE_NONE) return LOOKUP_MISS;
+  cacheLookups++;
+  const found =
+    cachePolicy == CACHE_QEMU ? lookupQemu(p, iova, access) : lookupFast(p, iova, access);
+  if (found == LOOKUP_HIT) cacheHits++;
+  return found;
+}
+
+/** QEMU's entry of a nested translation: the smaller stage gives granule and level. */
+function insertQemu(p: usize, iova: u64): void {
+  const stage = configStage(p);
+  if (stage == STAGE_2) {
+    insertStage2(p, iova);
+    return;
+  }
+  const bySecond = stage == STAGE_NESTED && s2Bits < s1Bits;
+  qemuInsert(
+    configAsid(p),
+    configVmid(p),
+    iova,
+    outAddress,
+    outBits,
+    bySecond ? s2Granule : s1Granule,
+    bySecond ? s2Level : s1Level,
+    s1Perms,
+    stage == STAGE_NESTED ? s2Perms : s1Perms,
+    outAttr,
+    outSh,
+  );
+}
+
+/** Caches the translation that was just walked. */
+export function insertInput(p: usize, iova: u64): void {
+  if (cachePolicy == CACHE_NONE) return;
+  if (cachePolicy == CACHE_QEMU) {
+    insertQemu(p, iova);
+    return;
+  }
+  const stage = configStage(p);
+  if (stage == STAGE_2) {
+    noteInsert(p, stage, iova, s2Bits, s2Address);
+    tlbInsert(configCtx(p), iova, s2Address, s2Bits, s2Perms, s2Attr, s2Sh, false, false);
+    return;
+  }
+  const fractured = stage == STAGE_NESTED && s2Bits < s1Bits;
+  if (fractured) markFractured(configWorld(p), <u32>configVmid(p), <u32>configAsid(p));
+  noteInsert(p, stage, iova, outBits, outAddress);
+  const va = keyOf(p, iova);
+  tlbInsert(
+    configCtx(p),
+    va,
+    outAddress,
+    outBits,
+    outPerms,
+    outAttr,
+    outSh,
+    s1Global,
+    fractured,
+  );
+}

@@ -1,0 +1,47 @@
+// Queue arithmetic shared by the command and event queues (IHI0070 3.5.1).
+import { Q_BASE_MASKS } from "./layout/quirks";
+import { cmdqbaseADDR, cmdqbaseLOG2SIZE } from "./layout/register";
+import { hasQuirk } from "./features";
+import { ones } from "./geometry";
+
+/** Lowest and highest address bit that QEMU keeps of a queue base. */
+const QEMU_BASE_LOW: u32 = 6;
+const QEMU_BASE_HIGH: u32 = 52;
+/** Queue bases are aligned to their size and at least to 32 bytes. */
+const ALIGNMENT_MIN: u64 = 32;
+
+/** log2 of the number of entries: LOG2SIZE capped by the implementation. All bases share one layout. */
+export function queueLog2(base: u64, log2Max: u32): u32 {
+  return min(cmdqbaseLOG2SIZE(base), log2Max);
+}
+
+/** Physical address of entry 0. */
+export function queueAddress(base: u64, log2: u32, entryBytes: u32): u64 {
+  if (hasQuirk(Q_BASE_MASKS)) return base & ones(QEMU_BASE_HIGH) & ~ones(QEMU_BASE_LOW);
+  const bytes = <u64>entryBytes << <u64>log2;
+  return cmdqbaseADDR(base) & ~(max(bytes, ALIGNMENT_MIN) - 1);
+}
+
+/** Index bits and the wrap bit of a PROD or CONS value. */
+export function queuePosition(value: u32, log2: u32): u32 {
+  return value & <u32>ones(log2 + 1);
+}
+
+/** Entry number of a PROD or CONS value. */
+export function queueIndex(value: u32, log2: u32): u32 {
+  return value & <u32>ones(log2);
+}
+
+export function queueEmpty(prod: u32, cons: u32, log2: u32): bool {
+  return queuePosition(prod, log2) == queuePosition(cons, log2);
+}
+
+export function queueFull(prod: u32, cons: u32, log2: u32): bool {
+  return queuePosition(prod ^ cons, log2) == <u32>1 << log2;
+}
+
+/** The next PROD or CONS value; flags above the wrap bit stay as they are. */
+export function queueNext(value: u32, log2: u32): u32 {
+  const mask = <u32>ones(log2 + 1);
+  return (value & ~mask) | ((value + 1) & mask);
+}
