@@ -1,0 +1,108 @@
+// The board of these tests: a `virt` machine with DMA masters on three PCI buses, set up by hand.
+import type { Qtest } from "./qtest.ts";
+
+/** Where the machine's parts lie (QEMU's `virt`). */
+export const ECAM = 0x4010000000n;
+export const SMMU = 0x09050000n;
+export const ITS = 0x08080000n;
+export const REDISTRIBUTOR = 0x080a0000n;
+/** Guest-physical address that turns a 32-bit write into an LPI. */
+export const DOORBELL = ITS + 0x10040n;
+
+/** A PCI function that can do DMA. */
+export interface Master {
+  sid: number;
+  bar: bigint;
+  kind: "testdev" | "edu";
+}
+
+const BUSES = [0x00, 0x37, 0xfe];
+const FUNCTIONS_PER_SLOT = 8;
+
+/** The arguments that create the board's functions. */
+export function boardArguments(machine = "virt,acpi=off,gic-version=3,iommu=smmuv3"): string[] {
+  const args = ["-machine", machine];
+  const device = (text: string) => args.push("-device", text);
+  for (const slot of [1, 2]) {
+    for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
+      device(`iommu-testdev,addr=0${slot}.${fn}${fn === 0 ? ",multifunction=on" : ""}`);
+    }
+  }
+  device("edu,addr=03.0,dma_mask=0xffffffffffffffff");
+  for (const [i, slot] of [5, 6].entries()) {
+    device(`pcie-root-port,id=rp${i + 1},addr=0${slot}.0,chassis=${i + 1}`);
+    for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
+      const more = fn === 0 ? ",multifunction=on" : "";
+      device(`iommu-testdev,bus=rp${i + 1},addr=00.${fn}${more}`);
+    }
+  }
+  return args;
+}
+
+const hex = (value: bigint | number) => `0x${value.toString(16)}`;
+
+/** Address of a function's configuration register. */
+export function configAddress(sid: number, offset: number): bigint {
+  return ECAM + BigInt(sid << 12) + BigInt(offset);
+}
+
+/** Numbers the buses, places the BARs, lets every function master the bus. */
+export async function setUpBoard(machine: Qtest): Promise<Master[]> {
+  const masters: Master[] = [];
+  const requests: string[] = [];
+  const config = (sid: number, offset: number, value: number, size: "b" | "w" | "l") =>
+    requests.push(`write${size} ${hex(configAddress(sid, offset))} ${hex(value)}`);
+  const add = (sid: number, bar: bigint, kind: Master["kind"]) => {
+    config(sid, 0x10, Number(bar), "l");
+    config(sid, 0x04, 6, "w");
+    masters.push({ sid, bar, kind });
+  };
+  for (let i = 0; i < 2 * FUNCTIONS_PER_SLOT; i++) {
+    add(8 + i, 0x10000000n + BigInt(i) * 0x1000n, "testdev");
+  }
+  add(3 << 3, 0x10400000n, "edu");
+  for (const [i, slot] of [5, 6].entries()) {
+    const port = slot << 3;
+    const bus = BUSES[i + 1];
+    const window = 0x10100000 + i * 0x100000;
+    config(port, 0x18, 0, "b");
+    config(port, 0x19, bus, "b");
+    config(port, 0x1a, bus, "b");
+    config(port, 0x20, window >> 16, "w");
+    config(port, 0x22, window >> 16, "w");
+    config(port, 0x04, 6, "w");
+    for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
+      add((bus << 8) | fn, BigInt(window + fn * 0x1000), "testdev");
+    }
+  }
+  await machine.send(requests);
+  return masters;
+}
+
+/** The requests that make iommu-testdev store 4-byte patterns over `bytes` bytes at `iova`. */
+export function testdevWrite(master: Master, iova: bigint, bytes: number): string[] {
+  const word = (value: number) => {
+    const raw = Buffer.alloc(4);
+    raw.writeUInt32LE(value >>> 0);
+    return raw.toString("hex");
+  };
+  const low = word(Number(iova & 0xffffffffn));
+  const high = word(Number(iova >> 32n));
+  // From BAR+4: GVA (two words), LEN, RESULT, DBELL=1 (arm), ATTRS (non-secure), GPA (two words).
+  const setup = low + high + word(bytes) + word(0) + word(1) + word(0xa) + word(0) + word(0);
+  return [`write ${hex(master.bar + 4n)} 0x20 0x${setup}`, `read ${hex(master.bar)} 0x14`];
+}
+
+/** The requests that make edu copy between its buffer and `iova`; its DMA timer then fires. */
+export function eduCopy(master: Master, iova: bigint, bytes: number, write: boolean): string[] {
+  const buffer = 0x40000n;
+  const register = (offset: bigint, value: bigint | number) =>
+    `writeq ${hex(master.bar + offset)} ${hex(value)}`;
+  return [
+    register(0x80n, write ? buffer : iova),
+    register(0x88n, write ? iova : buffer),
+    register(0x90n, bytes),
+    register(0x98n, write ? 3 : 1),
+    "clock_step 200000000",
+  ];
+}

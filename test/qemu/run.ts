@@ -1,0 +1,104 @@
+// Runs conformance programs on an emulator under qtest, QEMU's or ours, and records the answers.
+import { hex, type Program, type Record_ } from "../../src/conform/program.ts";
+import { eduCopy, type Master, SMMU, setUpBoard, testdevWrite } from "./board.ts";
+import { type Qtest, RAM_BASE, RAM_BYTES } from "./qtest.ts";
+import { splitTrace } from "./trace.ts";
+
+const EVENTQ_PROD = 0xa8n;
+const DEVICE_TREE_ROOM = Buffer.alloc(0x100000);
+/** Offsets within the 128 KiB frame: the read that ends a DMA's part of the trace. */
+const marker = `readl ${hex(SMMU + EVENTQ_PROD)}`;
+
+/** The requests of one step, and which of their answers counts (-1: none). */
+function requestsOf(op: Program["ops"][number], masters: Map<number, Master>): [string[], number] {
+  switch (op.op) {
+    case "mem":
+      return [[`writeq ${op.at} ${op.value}`], -1];
+    case "reg":
+      return [[`write${op.size === 8 ? "q" : "l"} ${hex(SMMU + BigInt(op.at))} ${op.value}`], -1];
+    case "get":
+      return [[`read${op.size === 8 ? "q" : "l"} ${hex(SMMU + BigInt(op.at))}`], 0];
+    case "dma": {
+      const master = masters.get(op.sid);
+      if (!master) throw new Error(`no device has StreamID ${op.sid}`);
+      const iova = BigInt(op.iova);
+      if (!op.write && master.kind !== "edu") throw new Error("this device cannot read");
+      const requests =
+        master.kind === "edu"
+          ? eduCopy(master, iova, op.bytes, op.write)
+          : testdevWrite(master, iova, op.bytes);
+      return [[...requests, marker], requests.length];
+    }
+  }
+}
+
+const inRam = (pa: bigint) => pa >= RAM_BASE && pa < RAM_BASE + BigInt(RAM_BYTES) - 32n;
+
+/** Groups words into blocks of adjacent ones. */
+function blocksOf(words: [bigint, bigint][]): { address: bigint; bytes: Buffer }[] {
+  const sorted = [...new Map(words)].sort((a, b) => (a[0] < b[0] ? -1 : 1));
+  const blocks: { address: bigint; values: bigint[] }[] = [];
+  for (const [address, value] of sorted) {
+    const last = blocks[blocks.length - 1];
+    if (last && last.address + BigInt(last.values.length * 8) === address) last.values.push(value);
+    else blocks.push({ address, values: [value] });
+  }
+  return blocks.map(({ address, values }) => {
+    const bytes = Buffer.alloc(values.length * 8);
+    values.forEach((value, i) => {
+      bytes.writeBigUInt64LE(value, i * 8);
+    });
+    return { address, bytes };
+  });
+}
+
+/** The places in RAM where the translations of a record ended. */
+function reached(parts: string[][]): bigint[] {
+  const places = new Set<bigint>();
+  for (const line of parts.flat()) {
+    if (!line.startsWith("ok ")) continue;
+    const pa = BigInt(line.split(" ")[1]) & ~15n;
+    if (inRam(pa)) for (const place of [pa, pa + 16n]) places.add(place);
+  }
+  return [...places];
+}
+
+/** Runs one program on a machine fresh out of reset, and leaves RAM zero where it was used. */
+export async function runProgram(machine: Qtest, program: Program): Promise<Record_> {
+  await machine.reset();
+  const masters = new Map((await setUpBoard(machine)).map((m) => [m.sid, m]));
+  const memory = program.memory.map(([a, v]): [bigint, bigint] => [BigInt(a), BigInt(v)]);
+  // A reset puts the device tree back to the start of RAM, where the programs expect zeros.
+  await machine.writeRam([{ address: RAM_BASE, bytes: DEVICE_TREE_ROOM }, ...blocksOf(memory)]);
+  machine.takeTrace();
+  const requests: string[] = [];
+  const wanted: number[] = [];
+  for (const op of program.ops) {
+    const [lines, answer] = requestsOf(op, masters);
+    wanted.push(answer < 0 ? -1 : requests.length + answer);
+    requests.push(...lines);
+  }
+  const lines = await machine.send(requests);
+  // A `get` of EVENTQ_PROD ends a part as well; such a part is empty and is skipped.
+  const parts = splitTrace(machine.takeTrace());
+  let next = 0;
+  const answers: Record_["answers"] = program.ops.map((op, i) => {
+    if (op.op === "get" && (BigInt(op.at) & 0xffffn) === EVENTQ_PROD) next++;
+    if (op.op === "get") return hex(BigInt(lines[wanted[i]]));
+    if (op.op !== "dma") return null;
+    return { trace: parts[next++], prod: hex(BigInt(lines[wanted[i]])) };
+  });
+  const base = BigInt(program.eventq.base);
+  const queue = (await machine.readRam(base, program.eventq.bytes)).toString("hex");
+  const data: Record_["data"] = [];
+  const places = reached(parts);
+  for (const place of places) {
+    const bytes = await machine.readRam(place, 16);
+    if (bytes.some((b) => b !== 0)) data.push([hex(place), bytes.toString("hex")]);
+  }
+  const stores = program.ops.flatMap((op) => (op.op === "mem" ? [BigInt(op.at)] : []));
+  const dirty = [...memory.map(([a]) => a), ...stores, ...places.flatMap((p) => [p, p + 8n])];
+  await machine.writeRam(blocksOf(dirty.map((a) => [a, 0n])));
+  await machine.writeRam([{ address: base, bytes: Buffer.alloc(program.eventq.bytes) }]);
+  return { answers, events: `0x${queue.replace(/(00)+$/, "")}`, data };
+}
