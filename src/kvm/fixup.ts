@@ -2,8 +2,8 @@
 import { iommuAddressSpaceOf, msiDirectGpaOf } from "../pci/bus.ts";
 import type { PciFunction } from "../pci/function.ts";
 import type { AddressSpace } from "../pci/iommu.ts";
-import type { MsiRoute } from "./route.ts";
 import type { RcuReader } from "./rcu.ts";
+import type { MsiRoute } from "./route.ts";
 
 /** Guest-physical memory as a list of ranges: RAM, devices, interrupt frames. */
 export interface FlatView {

@@ -15,7 +15,7 @@ export const MSIX_ENTRY_BYTES = MSIX_ENTRY.bytes;
 export interface VectorListener {
   /** The vector lost its last mask, or had none when the listener came. */
   use(vector: number, message: MsiMessage): void;
-  /** The vector was masked, or the listener left. */
+  /** The vector was masked, or the listener left while it was usable. */
   release(vector: number): void;
 }
 
@@ -126,11 +126,14 @@ export class MsixCapability {
     }
   }
 
-  /** Follows a change of the control word: call after every configuration write that may touch it. */
+  /**
+   * Follows a change of the control word: call after every configuration write that may touch it.
+   * Turning MSI-X off tells the listener nothing: who turned it off releases the vectors.
+   */
   controlChanged(): void {
     const was = this.functionMasked;
     this.functionMasked = this.isFunctionMasked();
-    if (this.functionMasked === was) return;
+    if (!this.enabled || this.functionMasked === was) return;
     for (let v = 0; v < this.vectorCount; v++) this.maskChanged(v, was || this.isVectorMasked(v));
   }
 
