@@ -83,7 +83,14 @@ import {
   invalidateVmid,
   invalidateVmidStage1,
 } from "./invalidate";
-import { queueAddress, queueEmpty, queueIndex, queueLog2, queueNext } from "./queue";
+import {
+  queueAddress,
+  queueEmpty,
+  queueIndex,
+  queueLog2,
+  queueNext,
+  queuePrevious,
+} from "./queue";
 import { reg32, reg64, setReg32 } from "./regfile";
 import { COMMAND } from "./state";
 import { executeTlbi, el2World, ignoredTag, vmidWildcard } from "./tlbi";
@@ -137,6 +144,18 @@ export function stepCommands(limit: u32): u32 {
   }
   commandsDone += done;
   return done;
+}
+
+/**
+ * The owner refuses the command that was consumed last, for a reason of its own: CONS goes back to it
+ * and the queue stops with the CERROR code.
+ */
+export function rejectCommand(code: u32): void {
+  const log2 = queueLog2(reg64(REG_CMDQ_BASE), cmdqLog2Max);
+  const cons = queuePrevious(reg32(REG_CMDQ_CONS), log2);
+  setReg32(REG_CMDQ_CONS, withCmdqconsERR(cons, code));
+  raiseGlobalError(withGerrorCMDQ_ERR(0, 1));
+  commandsDone--;
 }
 
 function fetchAndExecute(pa: u64, index: u32): u32 {

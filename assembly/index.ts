@@ -1,14 +1,21 @@
 // The ABI of the engine: the only exports, integers and pointers into linear memory.
 import { cacheHits, cacheLookups, resetCacheCounters, setCachePolicy } from "./cache";
-import { commandsDone, resetCommandCounters, setAutoConsume, stepCommands } from "./command";
+import {
+  commandsDone,
+  rejectCommand,
+  resetCommandCounters,
+  setAutoConsume,
+  stepCommands,
+} from "./command";
 import { configDecodes, flushConfigurations, resetConfigCounters } from "./config";
-import { setEventMerging } from "./event";
+import { recordEvent, setEventMerging } from "./event";
 import { deriveFeatures, setQuirks } from "./features";
 import { attachRegions, guestReads, guestWrites, resetGuestCounters } from "./guest";
 import { abortMsi, clearMsiOutbox, msiCount, takePending } from "./interrupt";
 import { flushTranslations } from "./invalidate";
 import { readRegister, resetRegisters, restoreRegister, writeRegister } from "./registers";
-import { EVENT, MSI, placeState, REGISTERS, RESULT, STATE_BYTES, TRACE } from "./state";
+import { EVENT, MSI, placeState, REGISTERS, RESULT, STATE_BYTES, STE, TRACE } from "./state";
+import { fetchSte } from "./stream";
 import { beginTrace, setTracing, traceCount } from "./trace";
 import { translateSingle } from "./translate";
 
@@ -57,12 +64,13 @@ export function flushCaches(): void {
   flushConfigurations();
 }
 
-/** Places that TypeScript reads: 0 registers, 1 RESULT, 2 EVENT, 3 TRACE, 4 MSI outbox. */
+/** Places that TypeScript reads: 0 registers, 1 RESULT, 2 EVENT, 3 TRACE, 4 MSI outbox, 5 STE. */
 export function place(which: u32): u32 {
   if (which == 0) return <u32>REGISTERS;
   if (which == 1) return <u32>RESULT;
   if (which == 2) return <u32>EVENT;
-  return which == 3 ? <u32>TRACE : <u32>MSI;
+  if (which == 3) return <u32>TRACE;
+  return which == 4 ? <u32>MSI : <u32>STE;
 }
 
 /** Quirk bits, cache policy (0 none, 1 fast, 2 QEMU's) and event merging; empties the caches. */
@@ -111,6 +119,22 @@ export function autoConsume(on: u32): void {
 export function step(limit: u32): u32 {
   beginTrace();
   return stepCommands(limit);
+}
+
+/** Refuses the command that the last step consumed: the queue stops at it with a CERROR code. */
+export function reject(code: u32): void {
+  rejectCommand(code);
+}
+
+/** Reads the STE of a stream into STE; 0, or the number of the event that its lookup raises. */
+export function findSte(sid: u32): u32 {
+  beginTrace();
+  return fetchSte(sid);
+}
+
+/** Appends the 32 bytes that the owner put into EVENT to the event queue; 0 when it was lost. */
+export function appendEvent(): u32 {
+  return u32(recordEvent(false));
 }
 
 /** Interrupt edges since the last call (PENDING_*). */

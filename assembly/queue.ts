@@ -45,3 +45,9 @@ export function queueNext(value: u32, log2: u32): u32 {
   const mask = <u32>ones(log2 + 1);
   return (value & ~mask) | ((value + 1) & mask);
 }
+
+/** The PROD or CONS value before this one. */
+export function queuePrevious(value: u32, log2: u32): u32 {
+  const mask = <u32>ones(log2 + 1);
+  return (value & ~mask) | ((value - 1) & mask);
+}
