@@ -1,5 +1,6 @@
 // The engine's state records: the single place that says where each of their members lies.
 import { record } from "./abi.ts";
+import { enumeration } from "./field.ts";
 
 /** Answer to a single translation. */
 export const RESULT = record("RESULT", {
@@ -91,3 +92,53 @@ export const CONFIG = record("CONFIG", {
   s2ttb: "u64",
   mair: "u64",
 });
+
+/** Kinds of TRACE record. */
+export const TRACE_KIND = enumeration(
+  "TRACE_KIND",
+  {
+    1: "CONFIG_LOOKUP",
+    2: "L1STD",
+    3: "STE",
+    4: "L1CD",
+    5: "CD",
+    6: "IOTLB_LOOKUP",
+    7: "IOTLB_INSERT",
+    8: "PTE",
+    9: "TT",
+    10: "RANGE",
+    11: "COMMAND",
+  },
+  {
+    1: "address is the StreamID; hit tells whether the configuration was cached",
+    5: "address as the STE gives it, an IPA when nested; value is word 0",
+    6: "address as it was looked up, not aligned",
+    7: "address aligned to the entry; aux is QEMU's TG, or log2 of the size under the fast policy",
+    8: "one descriptor; value is 0 and UNBACKED is set when nothing answered",
+    9: "stage is the half, level TxSZ, flags HAD, aux the granule, address TTBx, value the IPS bits",
+    10: "level is TTL, flags Leaf, aux TG, value the number of pages",
+    11: "aux is the opcode, address the queue index, value word 0",
+  },
+);
+
+/** Flags of a TRACE record. */
+export const TRACE_FLAG = enumeration("TRACE_FLAG", { 1: "HIT", 2: "UNBACKED" });
+
+/** Bits of the engine's pending word: interrupt edges since it was last taken. */
+export const PENDING = enumeration("PENDING", {
+  1: "EVENTQ",
+  2: "PRIQ",
+  4: "CMD_SYNC",
+  8: "GERROR",
+  16: "SEV",
+  32: "MSI",
+});
+
+/** Where an MSI of the SMMU comes from. */
+export const MSI_SOURCE = enumeration("MSI_SOURCE", { 0: "EVENTQ", 1: "GERROR", 2: "CMD_SYNC" });
+
+/** An MSI in the outbox. */
+export const MSI_WRITE = record("MSI_WRITE", { address: "u64", data: "u32", source: "u32" });
+
+/** Cache policies. */
+export const CACHE = enumeration("CACHE", { 0: "NONE", 1: "FAST", 2: "QEMU" });

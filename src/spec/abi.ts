@@ -1,4 +1,4 @@
-// Records of engine state shared between the WebAssembly module and TypeScript, laid out once for both.
+// Records of engine state that WebAssembly and TypeScript share, laid out once for both.
 
 /** Type of a scalar in a record. */
 export type Scalar = "u8" | "u16" | "u32" | "u64" | "i32";

@@ -1,4 +1,4 @@
-// Context descriptors: level-1 descriptor, context descriptor, virtual machine structure (IHI0070 5.3 to 5.6).
+// Context descriptors and the virtual machine structure (IHI0070 5.3 to 5.6).
 import { ADDRESS_SIZE, SHAREABILITY, WALK_CACHE } from "./encoding.ts";
 import { address, bits, flag, impdef, repeated, res0, struct } from "./field.ts";
 

@@ -2,7 +2,7 @@
 import { type Field, position } from "./field.ts";
 import { getterName, hex, setterName, withName } from "./name.ts";
 
-/** The word that holds a field: its type, the expression that yields it, and where the field starts. */
+/** The word that holds a field: its type, what yields it, and where the field starts in it. */
 interface Place {
   readonly type: "u32" | "u64";
   /** Bits of the word that mean anything. */
@@ -40,8 +40,10 @@ function insert(f: Field, place: Place): string {
   const { type, size, word, shift } = place;
   const part = mask(f.width);
   const value = type === "u64" && valueType(f) === "u32" ? "(v as u64)" : "v";
-  if (typeof shift === "string")
-    return `(${word} & ~((${hex(part)} as ${type}) << ${shift})) | ((${value} & ${hex(part)}) << ${shift})`;
+  if (typeof shift === "string") {
+    const kept = `(${word} & ~((${hex(part)} as ${type}) << ${shift}))`;
+    return `${kept} | ((${value} & ${hex(part)}) << ${shift})`;
+  }
   const here = part << BigInt(shift);
   if (f.width === size) return value;
   const kept = `(${word} & ${hex(mask(size) & ~here)})`;

@@ -28,7 +28,7 @@ export const ADDRESS_SIZE: Values = {
   7: "56",
 };
 
-/** Memory types as STE.MemAttr, GBPA.MemAttr and the MSI attributes encode them; others act as nGnRnE. */
+/** Memory types of STE, GBPA and MSI attributes; other values act as nGnRnE. */
 export const MemAttr = enumeration("MemAttr", {
   0: "DEVICE_nGnRnE",
   1: "DEVICE_nGnRE",

@@ -1,9 +1,10 @@
-// How a layout is declared: named bit fields that cover a structure or register exactly once (IHI0070 1.3).
+// How a layout is declared: named fields that cover a structure or register once (IHI0070 1.3).
 import type {
   Case,
   Enumeration,
   Field,
   FieldDraft,
+  FieldKind,
   FieldOptions,
   Fields,
   Register,
@@ -49,7 +50,7 @@ export function flag(bit: number, options?: Options): FieldDraft {
   return bits(bit, bit, undefined, options);
 }
 
-/** An address: bits [hi:lo] of the entry hold the same bits of the address (see `low` for the exceptions). */
+/** An address: bits [hi:lo] of the entry hold the same bits of the address, unless `low` is given. */
 export function address(hi: number, lo: number, options?: Options): FieldDraft {
   return { kind: "address", hi, lo, ...optionsOf(options) };
 }
@@ -95,8 +96,16 @@ export const position = (field: { readonly hi: number; readonly lo: number }): s
 
 const topOf = (f: Field): number => f.hi + (f.count - 1) * f.stride;
 
-const reservedName = (draft: FieldDraft): string =>
-  `${draft.kind === "res0" || draft.kind === "impdef" ? draft.kind.toUpperCase() : draft.kind}${position(draft)}`;
+const KIND_NAMES: Readonly<Record<FieldKind, string>> = {
+  bits: "bits",
+  address: "address",
+  res0: "RES0",
+  ignored: "ignored",
+  impdef: "IMPDEF",
+  unverified: "unverified",
+};
+
+const reservedName = (draft: FieldDraft): string => KIND_NAMES[draft.kind] + position(draft);
 
 function named(key: string, draft: FieldDraft, section: string): Field {
   return {
@@ -293,6 +302,7 @@ export function union<const F extends Fields, const C extends string>(
 
 /** About a register as a whole. */
 export interface RegisterOptions<N extends string = string> extends StructOptions {
+  readonly frame?: string;
   readonly access?: string;
   readonly reset?: string;
   readonly guard?: string;
@@ -322,6 +332,7 @@ export function register<const F extends Fields>(
     ...base,
     is: "register",
     field: all as Record<Extract<keyof F, string>, Field>,
+    frame: options.frame ?? "SMMU",
     offset,
     count: options.count ?? 1,
     stride: options.stride ?? 0,
@@ -330,4 +341,15 @@ export function register<const F extends Fields>(
     guard: options.guard,
     cases: buildCases(name, size, section, all, options.cases ?? {}),
   };
+}
+
+/** A register with the layout of another one, at another place and under other conditions. */
+export function registerLike<N extends string>(
+  of: Register<N>,
+  name: string,
+  offset: number,
+  section: string,
+  options: RegisterOptions = {},
+): Register<N> {
+  return { ...of, ...options, cases: of.cases, name, offset, section };
 }

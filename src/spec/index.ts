@@ -1,4 +1,4 @@
-// Layouts of the SMMUv3, GICv3 ITS and kernel interfaces as data, and helpers to read and write them.
+// Layouts of the SMMUv3, the GICv3 ITS and kernel interfaces as data, and how to read them.
 export * from "./abi.ts";
 export * from "./abi-its.ts";
 export * from "./abi-records.ts";
@@ -12,6 +12,8 @@ export * from "./its.ts";
 export * from "./priq.ts";
 export * from "./quirks.ts";
 export * from "./register.ts";
+export * from "./register-secure.ts";
+export * from "./register-secure-like.ts";
 export * from "./ste.ts";
 export * from "./tegra241.ts";
 export {

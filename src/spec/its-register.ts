@@ -1,4 +1,4 @@
-// GICv3 ITS registers, the LPI registers of a redistributor and the distributor's bits they need (IHI0069 12).
+// GICv3 ITS registers and the LPI registers of a redistributor (IHI0069 12).
 import { address, bits, enumeration, flag, impdef, register, res0 } from "./field.ts";
 
 /** Inner cacheability of ITS and LPI tables. */
@@ -55,7 +55,7 @@ export const GITS_CTLR = register(
       reset: "1",
     }),
   },
-  { meaning: "Control of the ITS.", reset: "Enabled 0, Quiescent 1" },
+  { frame: "GITS", meaning: "Control of the ITS.", reset: "Enabled 0, Quiescent 1" },
 );
 
 export const GITS_IIDR = register(
@@ -70,7 +70,7 @@ export const GITS_IIDR = register(
     _23: res0(23, 20),
     ProductID: bits(31, 24, undefined, "Product; KVM uses 0x4B."),
   },
-  { meaning: "Who made this ITS.", access: "RO", reset: "fixed" },
+  { frame: "GITS", meaning: "Who made this ITS.", access: "RO", reset: "fixed" },
 );
 
 export const GITS_TYPER = register(
@@ -101,7 +101,7 @@ export const GITS_TYPER = register(
     SVPET: bits(42, 41, undefined, { meaning: "Sharing of the vPE table.", gate: "GICv4.1" }),
     _63: res0(63, 43),
   },
-  { meaning: "Features of the ITS.", access: "RO", reset: "fixed" },
+  { frame: "GITS", meaning: "Features of the ITS.", access: "RO", reset: "fixed" },
 );
 
 export const GITS_MPIDR = register(
@@ -110,7 +110,7 @@ export const GITS_MPIDR = register(
   32,
   "12.19",
   { MPIDR: bits(31, 0, undefined, "Affinity of the group of PEs that share a vPE table.") },
-  { meaning: "Affinity of this ITS.", access: "RO", gate: "GICv4.1" },
+  { frame: "GITS", meaning: "Affinity of this ITS.", access: "RO", gate: "GICv4.1" },
 );
 
 export const GITS_CBASER = register(
@@ -130,7 +130,11 @@ export const GITS_CBASER = register(
     _62: res0(62, 62),
     Valid: flag(63, { meaning: "The command queue has memory.", reset: "0" }),
   },
-  { meaning: "Where the command queue is; a write resets GITS_CREADR.", reset: "Valid 0" },
+  {
+    frame: "GITS",
+    meaning: "Where the command queue is; a write resets GITS_CREADR.",
+    reset: "Valid 0",
+  },
 );
 
 export const GITS_CWRITER = register(
@@ -144,7 +148,7 @@ export const GITS_CWRITER = register(
     Offset: address(19, 5, "Byte offset of the next command that software will write."),
     _63: res0(63, 20),
   },
-  { meaning: "How far software has written commands.", reset: "UNKNOWN" },
+  { frame: "GITS", meaning: "How far software has written commands.", reset: "UNKNOWN" },
 );
 
 export const GITS_CREADR = register(
@@ -158,7 +162,7 @@ export const GITS_CREADR = register(
     Offset: address(19, 5, "Byte offset of the next command that the ITS will take."),
     _63: res0(63, 20),
   },
-  { meaning: "How far the ITS has taken commands.", access: "RO", reset: "0" },
+  { frame: "GITS", meaning: "How far the ITS has taken commands.", access: "RO", reset: "0" },
 );
 
 export const GITS_BASER = register(
@@ -187,6 +191,7 @@ export const GITS_BASER = register(
     Valid: flag(63, { meaning: "The table has memory.", reset: "0" }),
   },
   {
+    frame: "GITS",
     meaning: "Where a table of the ITS is.",
     reset: "Valid 0",
     count: 8,
@@ -233,6 +238,7 @@ export const GITS_PIDR4 = register(
   "12.19",
   { VALUE: bits(7, 0, undefined, "One byte of the identifier."), _31: res0(31, 8) },
   {
+    frame: "GITS",
     meaning: "Peripheral and component identification, from GITS_PIDR4 to GITS_CIDR3.",
     access: "RO",
     reset: "fixed",
@@ -249,7 +255,11 @@ export const GITS_TRANSLATER = register(
   {
     EventID: bits(31, 0, undefined, "Number of the event; the DeviceID travels beside the write."),
   },
-  { meaning: "The doorbell: a write here is a message signalled interrupt.", access: "WO" },
+  {
+    frame: "GITS",
+    meaning: "The doorbell: a write here is a message signalled interrupt.",
+    access: "WO",
+  },
 );
 
 export const GITS_SGIR = register(
@@ -263,7 +273,7 @@ export const GITS_SGIR = register(
     VPEID: bits(47, 32, undefined, "Virtual PE that receives it."),
     _63: res0(63, 48),
   },
-  { meaning: "Makes a virtual SGI pending.", access: "WO", gate: "GICv4.1" },
+  { frame: "GITS", meaning: "Makes a virtual SGI pending.", access: "WO", gate: "GICv4.1" },
 );
 
 export const GICR_PROPBASER = register(
@@ -281,7 +291,7 @@ export const GICR_PROPBASER = register(
     OuterCache: outer(58, 56),
     _63: res0(63, 59),
   },
-  { meaning: "Where the LPI configuration table is.", reset: "UNKNOWN" },
+  { frame: "GICR", meaning: "Where the LPI configuration table is.", reset: "UNKNOWN" },
 );
 
 export const GICR_PENDBASER = register(
@@ -301,5 +311,5 @@ export const GICR_PENDBASER = register(
     PTZ: flag(62, { meaning: "Software promises that the table is zero.", access: "WO" }),
     _63: res0(63, 63),
   },
-  { meaning: "Where the LPI pending table is.", reset: "UNKNOWN" },
+  { frame: "GICR", meaning: "Where the LPI pending table is.", reset: "UNKNOWN" },
 );

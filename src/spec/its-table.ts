@@ -1,4 +1,4 @@
-// Tables that the ITS and the redistributors keep in memory, in the formats of QEMU and of KVM (IHI0069 5.1, 5.2).
+// Tables of the ITS and of LPIs in memory, in the formats of QEMU and KVM (IHI0069 5.1, 5.2).
 import { address, bits, enumeration, flag, res0, struct } from "./field.ts";
 
 const V4 = "GICv4";

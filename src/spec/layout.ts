@@ -1,8 +1,8 @@
 // The shape of a layout: fields, structures, unions of encodings, registers (IHI0070 1.3).
 
 /**
- * What the bits of a field are. `ignored` bits have no effect whatever they hold; `unverified` marks
- * bits used by fields whose exact position no readable source gives.
+ * What the bits of a field are. `ignored` bits have no effect whatever they hold; `unverified`
+ * marks bits used by fields whose exact position no readable source gives.
  */
 export type FieldKind = "bits" | "address" | "res0" | "ignored" | "impdef" | "unverified";
 
@@ -21,7 +21,7 @@ export interface Enumeration {
 export interface FieldOptions {
   /** One line in plain words. */
   readonly meaning?: string;
-  /** The feature or condition without which the field is RES0; "ign:" starts a when-ignored clause. */
+  /** The feature without which the field is RES0; "ign:" starts when it is ignored. */
   readonly gate?: string;
   /** First architecture revision that has the field or its full width. */
   readonly since?: string;
@@ -31,7 +31,7 @@ export interface FieldOptions {
   readonly access?: string;
   /** Reset value, when the register does not have one for all fields. */
   readonly reset?: string;
-  /** Address fields: the address bit that the lowest bit of the field holds, when it is not in place. */
+  /** Address fields that are not in place: the address bit that their lowest bit holds. */
   readonly low?: number;
   /** A second reading of bits that other fields hold; no encoding lists it. */
   readonly view?: boolean;
@@ -49,7 +49,7 @@ export interface FieldDraft extends FieldOptions {
   readonly enumeration?: Enumeration;
 }
 
-/** One field of a layout. `hi` and `lo` count over the whole structure, as the specification prints them. */
+/** One field. `hi` and `lo` count over the whole structure, as the specification prints them. */
 export interface Field {
   readonly name: string;
   readonly kind: FieldKind;
@@ -90,7 +90,7 @@ export interface Struct<N extends string = string> {
 /** One encoding of a union: which fields exist when the selector has this value. */
 export interface Case extends Struct {
   readonly is: "case";
-  /** Selector value (opcode, event number), or undefined when conditions outside the entry choose. */
+  /** Selector value (opcode, event number); undefined when conditions outside the entry choose. */
   readonly value: number | undefined;
 }
 
@@ -113,6 +113,8 @@ export interface Union<N extends string = string, C extends string = string> {
 /** A memory-mapped register. */
 export interface Register<N extends string = string> extends Struct<N> {
   readonly is: "register";
+  /** Pages that the offset counts in: "SMMU" for pages 0 and 1, else a page of its own. */
+  readonly frame: string;
   /** Byte offset from the base of its frame; of element 0 when `count` is above 1. */
   readonly offset: number;
   readonly count: number;

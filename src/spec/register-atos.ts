@@ -1,4 +1,4 @@
-// Address translation operations through registers, for all (GATOS) and for one VM (VATOS) (IHI0070 9, 6.3.37 to 6.3.44).
+// Address translation operations, for all (GATOS) and for one VM (VATOS) (IHI0070 6.3.37 on, 9).
 import { SHAREABILITY } from "./encoding.ts";
 import { address, bits, flag, impdef, register, res0 } from "./field.ts";
 
@@ -107,6 +107,7 @@ export const VATOS_SEL = register(
 
 /** Of the VATOS page, whose place IDR2.BA_VATOS gives. */
 export const VATOS_CTRL = register("VATOS_CTRL", 0x0a00, 32, "6.3.99", RUN, {
+  frame: "VATOS",
   meaning: "Starts a translation by stage 1.",
   reset: "0",
   guard: "RUN=0 and CR0.SMMUEN=1",
@@ -114,18 +115,21 @@ export const VATOS_CTRL = register("VATOS_CTRL", 0x0a00, 32, "6.3.99", RUN, {
 });
 
 export const VATOS_SID = register("VATOS_SID", 0x0a08, 64, "6.3.100", WHO, {
+  frame: "VATOS",
   ...IDLE,
   meaning: "Stream of the translation.",
   gate: "VATOS",
 });
 
 export const VATOS_ADDR = register("VATOS_ADDR", 0x0a10, 64, "6.3.101", WHAT, {
+  frame: "VATOS",
   ...IDLE,
   meaning: "Address and kind of access of the translation.",
   gate: "VATOS",
 });
 
 export const VATOS_PAR = register("VATOS_PAR", 0x0a18, 64, "6.3.102", SUCCESS, {
+  frame: "VATOS",
   ...PAR,
   meaning: "Result of the translation.",
   gate: "VATOS",

@@ -1,4 +1,4 @@
-// Memory partitioning, Device Permission Table and Enhanced Command queue registers (IHI0070 6.3.42 to 6.3.51, 6.3.107 to 6.3.109).
+// MPAM, Device Permission Table and Enhanced Command queue registers (IHI0070 6.3.42 on).
 import { CERROR } from "./command-field.ts";
 import { address, bits, flag, register, res0 } from "./field.ts";
 
@@ -151,6 +151,7 @@ export const ECMDQ_BASE = register(
   {
     meaning: "Where an Enhanced Command queue is.",
     reset: "UNKNOWN",
+    frame: "ECMDQ",
     guard: "ECMDQ_PROD.EN=0 and ECMDQ_CONS.ENACK=0",
     gate: "ECMDQ",
   },
@@ -171,6 +172,7 @@ export const ECMDQ_PROD = register(
   {
     meaning: "How far software has written an Enhanced Command queue.",
     reset: "EN 0, ERRACK 0",
+    frame: "ECMDQ",
     guard: "EN=ECMDQ_CONS.ENACK",
     gate: "ECMDQ",
   },
@@ -200,6 +202,7 @@ export const ECMDQ_CONS = register(
   {
     meaning: "How far the SMMU has taken an Enhanced Command queue.",
     reset: "ENACK 0, ERR 0",
+    frame: "ECMDQ",
     guard: "ECMDQ_PROD.EN=0 and ENACK=0",
     gate: "ECMDQ",
   },

@@ -1,4 +1,4 @@
-// Interrupt and global error registers of page 0 (IHI0070 6.3.16, 6.3.18 to 6.3.23, 6.3.30 to 6.3.36).
+// Interrupt and global error registers of page 0 (IHI0070 6.3.16 to 6.3.23, 6.3.30 to 6.3.36).
 import { MemAttr, SHAREABILITY } from "./encoding.ts";
 import { address, bits, flag, register, res0 } from "./field.ts";
 

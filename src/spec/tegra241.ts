@@ -1,4 +1,4 @@
-// Registers of the Tegra241 CMDQV, which gives guests command queues of their own (Linux 7.2 tegra241-cmdqv).
+// Registers of the Tegra241 CMDQV: command queues of its own for a guest (tegra241-cmdqv.c).
 import { address, bits, enumeration, flag, register, res0 } from "./field.ts";
 
 /** Distances in the CMDQV frame: between VINTFs, and between VCMDQs. */
@@ -14,7 +14,7 @@ export const TEGRA241_CMDQV_CONFIG = register(
   32,
   DRIVER,
   { CMDQV_EN: flag(0, "Turns the CMDQV on."), _31: res0(31, 1) },
-  { meaning: "Control of the CMDQV." },
+  { frame: "CMDQV", meaning: "Control of the CMDQV." },
 );
 
 export const TEGRA241_CMDQV_PARAM = register(
@@ -29,7 +29,12 @@ export const TEGRA241_CMDQV_PARAM = register(
     NUM_SID_PER_VM_LOG2: bits(15, 12, undefined, "log2 of the number of StreamIDs per VM."),
     _31: res0(31, 16),
   },
-  { meaning: "How much the CMDQV has of everything.", access: "RO", reset: "fixed" },
+  {
+    frame: "CMDQV",
+    meaning: "How much the CMDQV has of everything.",
+    access: "RO",
+    reset: "fixed",
+  },
 );
 
 export const TEGRA241_CMDQV_STATUS = register(
@@ -38,7 +43,7 @@ export const TEGRA241_CMDQV_STATUS = register(
   32,
   DRIVER,
   { CMDQV_ENABLED: flag(0, "The CMDQV is on."), _31: res0(31, 1) },
-  { meaning: "Status of the CMDQV.", access: "RO" },
+  { frame: "CMDQV", meaning: "Status of the CMDQV.", access: "RO" },
 );
 
 export const TEGRA241_CMDQV_VINTF_ERR_MAP = register(
@@ -47,7 +52,7 @@ export const TEGRA241_CMDQV_VINTF_ERR_MAP = register(
   32,
   DRIVER,
   { MAP: bits(31, 0, undefined, "One bit for each VINTF with an error.") },
-  { meaning: "Which VINTFs have an error.", access: "RO" },
+  { frame: "CMDQV", meaning: "Which VINTFs have an error.", access: "RO" },
 );
 
 export const TEGRA241_CMDQV_VINTF_INT_MASK = register(
@@ -56,7 +61,7 @@ export const TEGRA241_CMDQV_VINTF_INT_MASK = register(
   32,
   DRIVER,
   { MASK: bits(31, 0, undefined, "One bit for each VINTF whose interrupt is masked.") },
-  { meaning: "Which VINTFs do not interrupt." },
+  { frame: "CMDQV", meaning: "Which VINTFs do not interrupt." },
 );
 
 export const TEGRA241_CMDQV_CMDQ_ERR_MAP = register(
@@ -65,7 +70,7 @@ export const TEGRA241_CMDQV_CMDQ_ERR_MAP = register(
   32,
   DRIVER,
   { MAP: bits(31, 0, undefined, "One bit for each VCMDQ with an error.") },
-  { meaning: "Which VCMDQs have an error.", access: "RO", count: 16, stride: 4 },
+  { frame: "CMDQV", meaning: "Which VCMDQs have an error.", access: "RO", count: 16, stride: 4 },
 );
 
 export const TEGRA241_CMDQV_CMDQ_ALLOC = register(
@@ -80,7 +85,7 @@ export const TEGRA241_CMDQV_CMDQ_ALLOC = register(
     VINTF: bits(20, 15, undefined, "The VINTF."),
     _31: res0(31, 21),
   },
-  { meaning: "Which VINTF a VCMDQ belongs to.", count: 512, stride: 4 },
+  { frame: "CMDQV", meaning: "Which VINTF a VCMDQ belongs to.", count: 512, stride: 4 },
 );
 
 export const TEGRA241_VINTF_CONFIG = register(
@@ -94,7 +99,7 @@ export const TEGRA241_VINTF_CONFIG = register(
     HYP_OWN: flag(17, "The host owns the VINTF: all commands are allowed, none is changed."),
     _31: res0(31, 18),
   },
-  { meaning: "Control of a VINTF.", ...VINTF },
+  { frame: "CMDQV", meaning: "Control of a VINTF.", ...VINTF },
 );
 
 export const TEGRA241_VINTF_STATUS = register(
@@ -107,7 +112,7 @@ export const TEGRA241_VINTF_STATUS = register(
     STATUS: bits(3, 1, undefined, "State of the VINTF."),
     _31: res0(31, 4),
   },
-  { meaning: "Status of a VINTF.", access: "RO", ...VINTF },
+  { frame: "CMDQV", meaning: "Status of a VINTF.", access: "RO", ...VINTF },
 );
 
 /** Of VINTF 0; VINTF v has its own 16 at 0x100 * v further. */
@@ -121,7 +126,7 @@ export const TEGRA241_VINTF_SID_MATCH = register(
     VIRT_SID: bits(20, 1, undefined, "StreamID that the guest uses."),
     _31: res0(31, 21),
   },
-  { meaning: "Guest StreamIDs that a VINTF accepts.", count: 16, stride: 4 },
+  { frame: "CMDQV", meaning: "Guest StreamIDs that a VINTF accepts.", count: 16, stride: 4 },
 );
 
 /** Of VINTF 0; VINTF v has its own 16 at 0x100 * v further. */
@@ -131,7 +136,7 @@ export const TEGRA241_VINTF_SID_REPLACE = register(
   32,
   DRIVER,
   { SID: bits(31, 0, undefined, "StreamID that takes its place.") },
-  { meaning: "Physical StreamIDs that take their place.", count: 16, stride: 4 },
+  { frame: "CMDQV", meaning: "Physical StreamIDs that take their place.", count: 16, stride: 4 },
 );
 
 export const TEGRA241_VCMDQ_CONS = register(
@@ -145,7 +150,7 @@ export const TEGRA241_VCMDQ_CONS = register(
     ERR: bits(30, 24, undefined, { meaning: "Error code, as CMDQ_CONS.ERR.", access: "RO" }),
     _31: res0(31, 31),
   },
-  { meaning: "How far a VCMDQ has been taken.", ...VCMDQ },
+  { frame: "CMDQV", meaning: "How far a VCMDQ has been taken.", ...VCMDQ },
 );
 
 export const TEGRA241_VCMDQ_PROD = register(
@@ -154,7 +159,7 @@ export const TEGRA241_VCMDQ_PROD = register(
   32,
   DRIVER,
   { WR: bits(19, 0, undefined, "Index and wrap bit, as CMDQ_PROD.WR."), _31: res0(31, 20) },
-  { meaning: "How far software has filled a VCMDQ.", ...VCMDQ },
+  { frame: "CMDQV", meaning: "How far software has filled a VCMDQ.", ...VCMDQ },
 );
 
 export const TEGRA241_VCMDQ_CONFIG = register(
@@ -163,7 +168,7 @@ export const TEGRA241_VCMDQ_CONFIG = register(
   32,
   DRIVER,
   { EN: flag(0, "Turns the VCMDQ on."), _31: res0(31, 1) },
-  { meaning: "Control of a VCMDQ.", ...VCMDQ },
+  { frame: "CMDQV", meaning: "Control of a VCMDQ.", ...VCMDQ },
 );
 
 export const TEGRA241_VCMDQ_STATUS = register(
@@ -172,7 +177,7 @@ export const TEGRA241_VCMDQ_STATUS = register(
   32,
   DRIVER,
   { ENABLED: flag(0, "The VCMDQ is on."), _31: res0(31, 1) },
-  { meaning: "Status of a VCMDQ.", access: "RO", ...VCMDQ },
+  { frame: "CMDQV", meaning: "Status of a VCMDQ.", access: "RO", ...VCMDQ },
 );
 
 export const TEGRA241_VCMDQ_GERROR = register(
@@ -181,7 +186,7 @@ export const TEGRA241_VCMDQ_GERROR = register(
   32,
   DRIVER,
   { ERRORS: bits(31, 0, undefined, "Errors of the VCMDQ, one bit each, as in GERROR.") },
-  { meaning: "Errors of a VCMDQ.", access: "RO", ...VCMDQ },
+  { frame: "CMDQV", meaning: "Errors of a VCMDQ.", access: "RO", ...VCMDQ },
 );
 
 export const TEGRA241_VCMDQ_GERRORN = register(
@@ -190,7 +195,7 @@ export const TEGRA241_VCMDQ_GERRORN = register(
   32,
   DRIVER,
   { ERRORS: bits(31, 0, undefined, "Acknowledged errors, one bit each, as in GERRORN.") },
-  { meaning: "Acknowledge of the errors of a VCMDQ.", ...VCMDQ },
+  { frame: "CMDQV", meaning: "Acknowledge of the errors of a VCMDQ.", ...VCMDQ },
 );
 
 export const TEGRA241_VCMDQ_BASE = register(
@@ -203,7 +208,7 @@ export const TEGRA241_VCMDQ_BASE = register(
     ADDR: address(47, 5, "Base of the queue."),
     _63: res0(63, 48),
   },
-  { meaning: "Where a VCMDQ is.", ...VCMDQ },
+  { frame: "CMDQV", meaning: "Where a VCMDQ is.", ...VCMDQ },
 );
 
 export const TEGRA241_VCMDQ_CONS_INDX_BASE = register(
@@ -212,5 +217,5 @@ export const TEGRA241_VCMDQ_CONS_INDX_BASE = register(
   64,
   DRIVER,
   { ADDR: address(63, 0, "Where the hardware also writes CONS.") },
-  { meaning: "Where a VCMDQ reports its consumer index.", ...VCMDQ },
+  { frame: "CMDQV", meaning: "Where a VCMDQ reports its consumer index.", ...VCMDQ },
 );

@@ -1,4 +1,4 @@
-// How kernel structures are declared and turned into little-endian bytes and back (Linux 7.2 uapi, LP64).
+// How kernel structures are declared, packed into bytes and unpacked (Linux 7.2 uapi, LP64).
 
 /** Scalar types of the kernel interfaces. */
 export type CScalar = "u8" | "u16" | "u32" | "u64" | "s32";

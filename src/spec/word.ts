@@ -35,7 +35,7 @@ export function readField(field: Field, words: readonly bigint[], index = 0): bi
   return field.kind === "address" ? value << BigInt(field.low) : value;
 }
 
-/** Replaces a field in `words`, in place. Bits of `value` that the field cannot hold are dropped. */
+/** Replaces a field in `words`, in place. Bits that the field cannot hold are dropped. */
 export function writeField(field: Field, words: bigint[], value: bigint, index = 0): void {
   let rest = field.kind === "address" ? value >> BigInt(field.low) : value;
   for (let at = lowBitOf(field, index), done = 0; done < field.width; ) {
@@ -66,7 +66,7 @@ export function getField<N extends string>(
   return readField(fieldOf(layout, name), words, index);
 }
 
-/** Sets the named field in `words`, in place, and returns them. Throws a RangeError on an unknown name. */
+/** Sets the named field in `words`, in place, and returns them. RangeError on an unknown name. */
 export function setField<N extends string>(
   layout: { readonly name: string; readonly field: Readonly<Record<N, Field>> },
   words: bigint[],
