@@ -15,6 +15,9 @@ export function answerMeta(p: usize): u64 {
 export function setAnswerMeta(p: usize, v: u64): void {
   store<u64>(p, v, 8);
 }
+export const CACHE_NONE: u32 = 0;
+export const CACHE_FAST: u32 = 1;
+export const CACHE_QEMU: u32 = 2;
 export const CONFIG_BYTES: usize = 104;
 export const CONFIG_sid: usize = 0;
 export function configSid(p: usize): u32 {
@@ -380,6 +383,37 @@ export function configMair(p: usize): u64 {
 export function setConfigMair(p: usize, v: u64): void {
   store<u64>(p, v, 96);
 }
+export const MSI_SOURCE_EVENTQ: u32 = 0;
+export const MSI_SOURCE_GERROR: u32 = 1;
+export const MSI_SOURCE_CMD_SYNC: u32 = 2;
+export const MSI_WRITE_BYTES: usize = 16;
+export const MSI_WRITE_address: usize = 0;
+export function msiwriteAddress(p: usize): u64 {
+  return load<u64>(p, 0);
+}
+export function setMsiwriteAddress(p: usize, v: u64): void {
+  store<u64>(p, v, 0);
+}
+export const MSI_WRITE_data: usize = 8;
+export function msiwriteData(p: usize): u32 {
+  return load<u32>(p, 8);
+}
+export function setMsiwriteData(p: usize, v: u32): void {
+  store<u32>(p, v, 8);
+}
+export const MSI_WRITE_source: usize = 12;
+export function msiwriteSource(p: usize): u32 {
+  return load<u32>(p, 12);
+}
+export function setMsiwriteSource(p: usize, v: u32): void {
+  store<u32>(p, v, 12);
+}
+export const PENDING_EVENTQ: u32 = 1;
+export const PENDING_PRIQ: u32 = 2;
+export const PENDING_CMD_SYNC: u32 = 4;
+export const PENDING_GERROR: u32 = 8;
+export const PENDING_SEV: u32 = 0x10;
+export const PENDING_MSI: u32 = 0x20;
 export const REQUEST_BYTES: usize = 16;
 export const REQUEST_iova: usize = 0;
 export function requestIova(p: usize): u64 {
@@ -551,3 +585,16 @@ export function traceValue(p: usize): u64 {
 export function setTraceValue(p: usize, v: u64): void {
   store<u64>(p, v, 24);
 }
+export const TRACE_FLAG_HIT: u32 = 1;
+export const TRACE_FLAG_UNBACKED: u32 = 2;
+export const TRACE_KIND_CONFIG_LOOKUP: u32 = 1;
+export const TRACE_KIND_L1STD: u32 = 2;
+export const TRACE_KIND_STE: u32 = 3;
+export const TRACE_KIND_L1CD: u32 = 4;
+export const TRACE_KIND_CD: u32 = 5;
+export const TRACE_KIND_IOTLB_LOOKUP: u32 = 6;
+export const TRACE_KIND_IOTLB_INSERT: u32 = 7;
+export const TRACE_KIND_PTE: u32 = 8;
+export const TRACE_KIND_TT: u32 = 9;
+export const TRACE_KIND_RANGE: u32 = 0xa;
+export const TRACE_KIND_COMMAND: u32 = 0xb;
