@@ -142,7 +142,8 @@ function recordOf(item: Item, options: DecodeOptions): DecodedRecord | undefined
     case "event": {
       const words = item.collected?.words.filter((w) => w !== undefined).length ?? 4;
       const headless = item.collected !== undefined && item.collected.announced === undefined;
-      if (headless && words < 4) return undefined;
+      const nameless = item.device === undefined && item.text === undefined;
+      if (words < (headless ? 4 : nameless ? 1 : 0)) return undefined;
       return { ...eventOfItem(item), ...placeOf(item) };
     }
     case "command":

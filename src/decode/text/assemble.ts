@@ -119,7 +119,8 @@ export class Assembler {
 
   #closeIfFull(open: Open): void {
     const { target } = open;
-    if (target.words.length < WORD_COUNT[target.of] || open.half !== undefined) return;
+    const count = target.words.filter((w) => w !== undefined).length;
+    if (count < WORD_COUNT[target.of] || open.half !== undefined) return;
     this.#open = this.#open.filter((o) => o !== open);
   }
 

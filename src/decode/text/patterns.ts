@@ -59,19 +59,25 @@ const HEX = "(?:0x)?([0-9a-f]{1,16})";
 const hex = (digits: string): number => Number.parseInt(digits, 16);
 const big = (digits: string): bigint => BigInt(`0x${digits}`);
 
-/** Does the text before a message allow it to be the driver's? A log prefix, or a name with "smmu". */
-function isOurs(prefix: string): boolean {
-  if (/[sf]mmu|iommu/i.test(prefix)) return true;
+/** Names that the driver, its devices and Xen print before a message. */
+const NAMED = /smmu|iommu/i;
+
+/** Nothing but a log prefix: then the message may still be ours, with its device name cut off. */
+function isLogPrefix(prefix: string): boolean {
   const text = prefix.trimEnd();
-  return text === "" || /[\])>;]$/.test(text) || /(?:^|\s)kernel:$/.test(text);
+  return text === "" || /[\])>;"'`]$/.test(text) || /(?:^|\s)kernel:$/.test(text);
 }
 
 const EVENT_HEADER = /\bevent:?\s{1,8}(0x[0-9a-f]{1,4})\s{1,8}received\b\s{0,8}:?/i;
 
 function eventHeader(line: string): Finding | undefined {
   const m = EVENT_HEADER.exec(line);
-  if (m === null || !isOurs(line.slice(0, m.index))) return undefined;
-  const { words } = leadingWords(line.slice(m.index + m[0].length));
+  if (m === null) return undefined;
+  const prefix = line.slice(0, m.index);
+  const rest = line.slice(m.index + m[0].length);
+  const { words } = leadingWords(rest);
+  const bare = !NAMED.test(prefix);
+  if (bare && (!isLogPrefix(prefix) || (words.length === 0 && /\w/.test(rest)))) return undefined;
   return { type: "event-header", at: m.index, id: hex(m[1].slice(2)) & 0xff, words };
 }
 
