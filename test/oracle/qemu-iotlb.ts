@@ -96,23 +96,25 @@ export class Iotlb implements QemuIotlb {
   }
 
   /**
-   * One power-of-two piece of an address invalidation. asid or vmid -1 matches any.
-   * `tg` 0 counts 4 KiB pages; a level hint removes exactly one entry if that is there.
+   * One power-of-two piece of an address invalidation (NH_VA, NH_VAA, S2_IPA). `asid` -1 matches
+   * any; `stage2Only` selects the entries of stage 2 alone. `tg` 0 counts 4 KiB pages. A level
+   * hint for one page removes exactly that entry if it is there.
    */
   invalidateRange(
-    asid: number,
-    vmid: number,
+    scope: { asid: number; vmid: number; stage2Only: boolean },
     address: bigint,
     tg: number,
     pages: bigint,
     ttl: number,
   ): void {
-    if (ttl !== 0 && pages === 1n && asid >= 0) {
-      if (this.entries.delete([asid, vmid, address, tg, ttl].join())) return;
+    const { asid, vmid, stage2Only } = scope;
+    if (ttl !== 0 && pages === 1n && (asid >= 0 || stage2Only)) {
+      const key = [stage2Only ? -1 : asid, vmid, address, tg, ttl].join();
+      if (this.entries.delete(key)) return;
     }
     const bytes = pages << BigInt(tg === 0 ? 12 : tg * 2 + 10);
     this.invalidate((key, entry) => {
-      if (asid >= 0 && key[0] !== asid) return false;
+      if (stage2Only ? key[0] >= 0 : asid >= 0 && key[0] !== asid) return false;
       if (vmid >= 0 && key[1] !== vmid) return false;
       const inEntry = (address & ~mask(entry.pageBits)) === entry.iova;
       return inEntry || (entry.iova & ~(bytes - 1n)) === address;
