@@ -106,7 +106,7 @@ function guess(words: readonly bigint[]): WordKind | undefined {
     return (first & 1n) === 1n ? "ste" : first >> 31n !== 0n ? "cd" : "ste";
   if (words.length === 2 && CMD.caseOf(Number(first & 0xffn)) !== undefined) return "cmd";
   if (words.length === 3 && isEventWord(first)) return "event";
-  return words.length === 1 && (first & 1n) === 1n ? "pte" : undefined;
+  return words.length === 1 && (first & 1n) === 1n && first >> 32n !== 0n ? "pte" : undefined;
 }
 
 /** Is the text nothing but numbers, so that guessing at them makes sense? */

@@ -45,11 +45,12 @@ export type Item =
   | (Place & { readonly type: "event"; collected?: Collected; text?: EventText })
   | (Place & { readonly type: "command"; readonly collected: Collected })
   | (Place & { readonly type: "structure"; readonly collected: Collected })
-  | (Place & { readonly type: "line"; readonly finding: Finding | NoteFinding | Smmuv2Finding })
+  | (Place & { readonly type: "line"; finding: Finding | NoteFinding | Smmuv2Finding })
   | (Place & { readonly type: "trace-fault"; readonly fault: TraceFault })
   | (Place & { readonly type: "trace"; readonly finding: TraceFinding });
 
 type EventItem = Extract<Item, { type: "event" }>;
+type LineItem = Extract<Item, { type: "line" }>;
 
 /** How many items back a text line may belong to. */
 const REACH = 24;
@@ -73,7 +74,7 @@ export class Scanner {
   #walk: WalkRead[] = [];
   #failed: Extract<Item, { type: "trace-fault" }> | undefined;
   #previous = "";
-  #wrapped: { raw: string; item: EventItem } | undefined;
+  #wrapped: { raw: string; item: EventItem | LineItem } | undefined;
 
   /** Takes one cleaned line. */
   feed(line: Line): void {
@@ -145,8 +146,13 @@ export class Scanner {
         this.#flags(finding.flags, place);
         return;
       default:
-        this.#items.push({ type: "line", finding, ...place });
+        this.#line({ type: "line", finding, ...place }, text);
     }
+  }
+
+  #line(item: LineItem, raw: string): void {
+    this.#items.push(item);
+    if (item.finding.type === "sync-timeout") this.#wrapped = { raw, item };
   }
 
   #begin(
@@ -239,17 +245,14 @@ export class Scanner {
     if (item?.text !== undefined && item.text.flags === undefined) item.text.flags = flags;
   }
 
-  /** A text line that mail wrapped: numbers that follow on the next line. */
+  /** A message that mail wrapped: numbers that follow on the next line. */
   #continueText(text: string): boolean {
     const wrapped = this.#wrapped;
     this.#wrapped = undefined;
-    if (wrapped?.item.text === undefined || /smmu|\]|\bevent\b/i.test(text)) return false;
+    if (wrapped === undefined || /smmu|\](?!$)|\bevent\b/i.test(text)) return false;
     const raw = `${wrapped.raw} ${text.trim()}`;
     const again = findingOf(raw);
-    if (again?.type !== "event-text") return false;
-    const before = wrapped.item.text;
-    if (known(again.numbers) <= known(before.numbers)) return false;
-    wrapped.item.text = { ...before, client: again.client, numbers: again.numbers };
+    if (again === undefined || !extend(wrapped.item, again)) return false;
     this.#wrapped = { raw, item: wrapped.item };
     return true;
   }
@@ -332,6 +335,22 @@ export const isEventWord = (word: bigint): boolean =>
 
 const known = (numbers: EventNumbers): number =>
   Object.values(numbers).filter((v) => v !== undefined).length;
+
+/** Takes the finding of a line and its continuation into the item; false when it says no more. */
+function extend(item: EventItem | LineItem, again: Finding): boolean {
+  if (item.type === "line") {
+    const { finding } = item;
+    if (again.type !== "sync-timeout" || finding.type !== "sync-timeout") return false;
+    if (again.prod === undefined || finding.prod !== undefined) return false;
+    item.finding = again;
+    return true;
+  }
+  const before = item.text;
+  if (again.type !== "event-text" || before === undefined) return false;
+  if (known(again.numbers) <= known(before.numbers)) return false;
+  item.text = { ...before, client: again.client, numbers: again.numbers };
+  return true;
+}
 
 /** May this text be the kernel's decoding of these words? */
 function agrees(item: EventItem, text: EventText): boolean {
