@@ -65,6 +65,16 @@ export class IommufdClient {
     }
   }
 
+  /** read() of a file that an ioctl gave; nothing when nothing is there. */
+  read(fd: number, bytes: number): Uint8Array {
+    return this.kernel.readFile(fd, bytes);
+  }
+
+  /** close() of such a file. */
+  close(fd: number): void {
+    this.kernel.closeFile(fd);
+  }
+
   destroy(id: number): void {
     this.call(uapi.IOMMU_DESTROY, uapi.iommu_destroy, { id });
   }

@@ -20,6 +20,11 @@ export class FaultQueue extends IommufdObject {
     this.users = 2;
   }
 
+  /** read() of the fd: nothing ever waits here. */
+  read(_bytes: number): Uint8Array {
+    return new Uint8Array(0);
+  }
+
   /** Closing the fd. */
   close(): void {
     this.users--;

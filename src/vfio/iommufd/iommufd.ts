@@ -13,6 +13,12 @@ import { type IommufdObject, ObjectTable, type ObjectType } from "./object.ts";
 import { ioctlName, OPERATIONS } from "./operations.ts";
 import { DoorbellWindow } from "./sw-msi.ts";
 
+/** An object that user space reads through a file of its own. */
+export interface EventFile extends IommufdObject {
+  read(bytes: number): Uint8Array;
+  close(): void;
+}
+
 /** What one call was: for logs and replays. */
 export interface IoctlRecord {
   readonly name: string;
@@ -38,7 +44,7 @@ export class Iommufd {
   readonly memory: UserMemory;
   readonly kernel: KernelVersion;
   readonly objects = new ObjectTable();
-  readonly files = new Map<number, IommufdObject>();
+  readonly files = new Map<number, EventFile>();
   readonly doorbells = new DoorbellWindow();
   limitByProcess = false;
   /** Why the last ioctl failed; undefined when it succeeded. */
@@ -149,16 +155,22 @@ export class Iommufd {
   }
 
   /** Gives an object a file descriptor. */
-  openFile(object: IommufdObject): number {
+  openFile(file: EventFile): number {
     const fd = this.nextFd();
-    this.files.set(fd, object);
+    this.files.set(fd, file);
     return fd;
+  }
+
+  /** read() of a descriptor that an ioctl gave. EBADF for any other. */
+  readFile(fd: number, bytes: number): Uint8Array {
+    const file = this.files.get(fd);
+    if (file === undefined) fail("EBADF", `${fd} is not open`);
+    return file.read(bytes);
   }
 
   /** close() of a descriptor that an ioctl gave. */
   closeFile(fd: number): void {
-    const object = this.files.get(fd) as (IommufdObject & { close?: () => void }) | undefined;
-    object?.close?.();
+    this.files.get(fd)?.close();
     this.files.delete(fd);
   }
 
