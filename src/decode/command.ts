@@ -1,6 +1,14 @@
 // Commands of the command queue: fields, what they ask for, and why one is illegal (IHI0070 4).
 import { type Case, CERROR, CMD } from "../spec/index.ts";
-import { fieldValues, hexOf, type Notes, valueIn, type Words } from "./fields.ts";
+import {
+  fieldValues,
+  foundWords,
+  hexOf,
+  isComplete,
+  type Notes,
+  valueIn,
+  type Words,
+} from "./fields.ts";
 import { type Features, featuresOf } from "./idr.ts";
 import type { CommandRecord, DecodeOptions, FieldValue, Hint } from "./types.ts";
 
@@ -163,7 +171,6 @@ export function decodeCommand(words: Words, options: DecodeOptions = {}): Comman
   const fields = (opcode < 0 ? [] : fieldValues(known, words.slice(0, 2), NOTES)).map((f) =>
     f.name === "Opcode" ? { ...f, encoding: commandNameOf(opcode) } : f,
   );
-  const present = words.slice(0, 2).filter((w): w is bigint => w !== undefined);
   const hints = opcode < 0 ? [] : illegalHints(opcode, fields, featuresOf(options.idr));
   const summary: Hint[] =
     layout === undefined
@@ -180,11 +187,11 @@ export function decodeCommand(words: Words, options: DecodeOptions = {}): Comman
     kind: "command",
     command: opcode < 0 ? "UNKNOWN" : commandNameOf(opcode),
     opcode,
-    words: present,
-    complete: present.length === 2,
+    words: foundWords(words, 2),
+    complete: isComplete(words, 2),
     fields,
     hints: [...summary, ...hints],
-    notes: present.length === 2 ? [] : ["the second word is missing; fields in it are not shown"],
+    notes: isComplete(words, 2) ? [] : ["the second word is missing; fields in it are not shown"],
     fault: hints.length > 0,
   };
 }

@@ -1,6 +1,14 @@
 // Event records: from words, from the kernel's text lines, or from a QEMU trace (IHI0070 7.3).
 import { CLASS, EVENT } from "../spec/index.ts";
-import { fieldValues, hexOf, type Notes, valueIn, type Words } from "./fields.ts";
+import {
+  fieldValues,
+  foundWords,
+  hexOf,
+  isComplete,
+  type Notes,
+  valueIn,
+  type Words,
+} from "./fields.ts";
 import type { EventText, TraceFault } from "./scan.ts";
 import type { Collected } from "./text/assemble.ts";
 import type { EventNumbers } from "./text/patterns.ts";
@@ -97,13 +105,12 @@ export function decodeEvent(words: Words): EventRecord {
   const first = words[0];
   const id = first === undefined ? -1 : Number(first & 0xffn);
   const fields = id < 0 ? [] : annotated(id, fieldValues(layoutFor(id), words.slice(0, 4), NOTES));
-  const present = words.slice(0, 4).filter((w): w is bigint => w !== undefined);
   return {
     kind: "event",
     event: id < 0 ? "UNKNOWN" : eventNameOf(id),
     id,
-    words: present,
-    complete: present.length === 4,
+    words: foundWords(words, 4),
+    complete: isComplete(words, 4),
     source: "words",
     ...facts(id, fields),
     fields,

@@ -12,6 +12,17 @@ export function isReadable(field: Pick<Field, "hi" | "lo">, words: Words): boole
   return true;
 }
 
+/** The first `count` words; trailing ones that are missing are cut off. */
+export function foundWords(words: Words, count: number): Words {
+  let last = Math.min(words.length, count);
+  while (last > 0 && words[last - 1] === undefined) last--;
+  return Array.from({ length: last }, (_, i) => words[i]);
+}
+
+/** Are all `count` words there? */
+export const isComplete = (words: Words, count: number): boolean =>
+  foundWords(words, count).filter((w) => w !== undefined).length === count;
+
 const filled = (words: Words): bigint[] => Array.from(words, (w) => w ?? 0n);
 
 /** Own words for particular values, tried before the field's general meaning. */

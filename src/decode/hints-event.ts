@@ -128,8 +128,8 @@ function fetchHints(e: EventRecord): Hint[] {
   const hints: Hint[] = [hintOf(e.event === "F_WALK_EABT" ? "walk-eabt" : "fetch-abort")];
   if (valueIn(e.fields, "GPCF") === 1n) hints.unshift(hintOf("fetch-gpf"));
   const word = e.complete ? e.words[2] : 0n;
-  if (e.event !== "F_WALK_EABT" && e.fetchAddr === 0n && word !== 0n)
-    hints.push(hintOf("qemu-fetch-address", { address: hexOf(word) }));
+  if (e.event !== "F_WALK_EABT" && e.fetchAddr === 0n && (word ?? 0n) !== 0n)
+    hints.push(hintOf("qemu-fetch-address", { address: hexOf(word ?? 0n) }));
   else if (e.fetchAddr !== undefined)
     hints.push(hintOf("next-memory", { fetch: hexOf(e.fetchAddr) }));
   return hints;

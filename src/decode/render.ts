@@ -140,8 +140,10 @@ function placeText(r: DecodedRecord): string {
   return parts.length === 0 ? "" : `  (${parts.join(", ")})`;
 }
 
-const wordText = (words: readonly bigint[]): string =>
-  words.map((w) => `0x${w.toString(16).padStart(16, "0")}`).join(" ");
+const wordText = (words: readonly (bigint | undefined)[]): string =>
+  words
+    .map((w) => (w === undefined ? "(missing)" : `0x${w.toString(16).padStart(16, "0")}`))
+    .join(" ");
 
 function structureLines(r: StructureRecord, page: Page): string[] {
   const lines = wrapped(r.summary, "  ", "  ", page.width);

@@ -52,8 +52,8 @@ export type Item =
 type EventItem = Extract<Item, { type: "event" }>;
 type LineItem = Extract<Item, { type: "line" }>;
 
-/** How many items back a text line may belong to. */
-const REACH = 24;
+/** How many items back a text line may belong to; a stream holds that many back. */
+const REACH = 8;
 /** Reads of one translation that are kept. */
 const WALK_READS_MAX = 16;
 
@@ -97,7 +97,7 @@ export class Scanner {
       this.finish();
       return this.#items.splice(0);
     }
-    const settled = Math.max(0, this.#items.length - 2);
+    const settled = Math.max(0, this.#items.length - REACH);
     const open = this.#items.findIndex(
       (item) =>
         "collected" in item &&
@@ -354,6 +354,9 @@ function extend(item: EventItem | LineItem, again: Finding): boolean {
 
 /** May this text be the kernel's decoding of these words? */
 function agrees(item: EventItem, text: EventText): boolean {
+  const { collected } = item;
+  if (collected?.announced === undefined && collected !== undefined && collected.words.length < 4)
+    return false;
   const word = item.collected?.words[0];
   if (word === undefined || text.numbers.sid === undefined) return true;
   return Number(word >> 32n) === text.numbers.sid;

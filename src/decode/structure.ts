@@ -1,6 +1,6 @@
 // Stream table entries, context descriptors and their level-1 descriptors (IHI0070 5).
 import { CD, L1CD, L1STD, PRIQ, STE, type Struct } from "../spec/index.ts";
-import { fieldValues, hexOf, valueIn, type Words } from "./fields.ts";
+import { fieldValues, foundWords, hexOf, valueIn, type Words } from "./fields.ts";
 import { addressBits, featuresOf } from "./idr.ts";
 import { type Entry, type Judgement, judge, type Rule } from "./legal.ts";
 import { CD_RULES, cdGranule } from "./legal-cd.ts";
@@ -158,15 +158,15 @@ export function decodeStructure(
   const entry = entryOf(fields, context);
   const judgement = judgementOf(structure, entry);
   const legality = legalityOf(structure, entry, judgement);
-  const present = words.slice(0, count).filter((w): w is bigint => w !== undefined);
+  const present = words.slice(0, count).filter((w) => w !== undefined).length;
   const vste = structure === "STE" ? judgeVste(words) : undefined;
   return {
     kind: "structure",
     structure,
     ...(context.owner === undefined ? {} : { owner: context.owner }),
     ...(context.ssid === undefined ? {} : { ssid: context.ssid }),
-    words: present,
-    complete: present.length === count,
+    words: foundWords(words, count),
+    complete: present === count,
     summary: SUMMARIES[structure](entry),
     ...(legality === undefined ? {} : { legality }),
     ...judgement,
@@ -174,9 +174,9 @@ export function decodeStructure(
     fields,
     hints: [],
     notes:
-      present.length === count
+      present === count
         ? []
-        : [`${present.length} of ${count} words are given; fields of the others are not shown`],
+        : [`${present} of ${count} words are given; fields of the others are not shown`],
     fault: legality === "illegal",
   };
 }

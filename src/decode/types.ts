@@ -67,8 +67,8 @@ export interface EventRecord extends RecordBase {
   /** "F_TRANSLATION", "IMPDEF_0xe3", or "RESERVED_0x55" for a number that means nothing. */
   readonly event: string;
   readonly id: number;
-  /** The words found, in order; fewer than four when the text had lost some. */
-  readonly words: readonly bigint[];
+  /** The words found; short, or with undefined ones, when the text had lost some. */
+  readonly words: readonly (bigint | undefined)[];
   readonly complete: boolean;
   readonly source: "words" | "text" | "trace";
   readonly sid?: number;
@@ -95,7 +95,7 @@ export interface CommandRecord extends RecordBase {
   /** "CMD_TLBI_NH_VA", or "RESERVED_0xff". */
   readonly command: string;
   readonly opcode: number;
-  readonly words: readonly bigint[];
+  readonly words: readonly (bigint | undefined)[];
   readonly complete: boolean;
 }
 
@@ -115,7 +115,7 @@ export interface StructureRecord extends RecordBase {
   /** The device whose entry it is, when the dump names one. */
   readonly owner?: string;
   readonly ssid?: number;
-  readonly words: readonly bigint[];
+  readonly words: readonly (bigint | undefined)[];
   readonly complete: boolean;
   /** One sentence: what the SMMU does with this entry. */
   readonly summary: string;

@@ -78,9 +78,11 @@ export class Assembler {
 
   /** Counts a line that was no word line; forgets records that have waited too long. */
   pass(): void {
-    for (const open of this.#open) open.gap++;
+    for (const open of this.#open) {
+      open.gap++;
+      this.#finish(open);
+    }
     const late = this.#open.filter((o) => o.gap > GAP_LINES_MAX);
-    for (const open of late) this.#finish(open);
     if (late.length > 0) this.#open = this.#open.filter((o) => !late.includes(o));
   }
 
