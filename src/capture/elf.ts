@@ -37,7 +37,7 @@ const ET_CORE = 4;
 const EM_AARCH64 = 183;
 const PT_LOAD = 1;
 const PN_XNUM = 0xffff;
-const ADDRESS_LIMIT = 1n << 52n;
+const ADDRESS_LIMIT = 1n << 48n;
 
 /** A byte source over bytes in memory. */
 export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
@@ -151,7 +151,7 @@ function readSegment(source: ByteSource, at: number): Segment | undefined {
   if (base % PAGE !== 0n) fail(24, `p_paddr ${hex(base)} is not 4 KiB aligned`, "align it");
   if (bytes % PAGE !== 0n) fail(40, `p_memsz ${hex(bytes)} is not a multiple of 4 KiB`, "pad it");
   if (base + bytes > ADDRESS_LIMIT) {
-    fail(24, `the segment ends above the 52-bit address space`, "the header is damaged");
+    fail(24, `the segment ends above the 48-bit address space`, "the header is damaged");
   }
   if (bytes === 0n) return undefined;
   return {

@@ -82,18 +82,6 @@ export async function* gunzipParts(bytes: Uint8Array, file: string): AsyncGenera
   }
 }
 
-/** Reads, and decompresses when needed, the first of `names` that exists. */
-export async function readFirst(
-  files: CaptureFiles,
-  names: string[],
-): Promise<{ file: string; bytes: Uint8Array } | undefined> {
-  for (const name of names) {
-    const bytes = await files.read(name);
-    if (bytes) return { file: files.path(name), bytes };
-  }
-  return undefined;
-}
-
 /** A byte source of one file's (decompressed) content, by name. */
 export async function openSource(files: CaptureFiles, name: string): Promise<ByteSource> {
   const direct = await files.open?.(name);

@@ -49,7 +49,7 @@ export class ConfigKeeper {
   prepare(x: TranslationOp, smmu: StreamTableState): void {
     if (x.cfg !== 0 || x.ste === undefined) return;
     const at = Number(x.ste);
-    if (!this.#memory.ensure(at)) return;
+    if (!this.#memory.ensure(at, fetched(x, "F_STE_FETCH"))) return;
     this.#link(x.sid, at, smmu.strtab());
     const ste = readWords(this.#read, BigInt(at), 8) as bigint[];
     const before = ste.join();
@@ -109,7 +109,8 @@ export class ConfigKeeper {
     const pointer = BigInt(x.cd as Int);
     const tables = config === 7 ? stage2Tables(ste) : undefined;
     const at = tables ? resolve(tables, pointer, this.#read) : pointer;
-    if (at === undefined || !this.#memory.ensure(Number(at)) || !x.tt) return;
+    if (at === undefined || !this.#memory.ensure(Number(at), fetched(x, "F_CD_FETCH"))) return;
+    if (!x.tt) return;
     const cd = readWords(this.#read, at, 8) as bigint[];
     const before = cd.join();
     if (getField(CD, cd, "V") === 0n) {
@@ -155,6 +156,11 @@ function configOf(x: TranslationOp, ste: readonly bigint[]): number | undefined 
   const stage2 = x.lk !== undefined && x.lk.length > 0 && x.lk[0][0] === -1;
   if (x.cd !== undefined) return stage2 ? 7 : 5;
   return stage2 ? 6 : undefined;
+}
+
+/** Whether the entry was read, from RAM or from whatever else answers at its address. */
+function fetched(x: TranslationOp, failure: string): boolean {
+  return x.ev === undefined || !x.ev.includes(failure);
 }
 
 function startIndex(tables: StageTables, input: bigint): bigint {

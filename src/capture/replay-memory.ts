@@ -12,9 +12,11 @@ export class ReplayMemory {
   readonly map: AddressMap;
   readonly #memory: WebAssembly.Memory;
   /** Where a page's first content comes from; without it new pages are zero. */
-  readonly #image: MemoryImage | undefined;
+  #image: MemoryImage | undefined;
   readonly #ram: { base: number; end: number }[];
   readonly #pages = new Map<number, number>();
+  /** Linear pages that were taken away, for reuse. */
+  readonly #free: number[] = [];
   #view: DataView;
 
   /**
@@ -38,15 +40,27 @@ export class ReplayMemory {
     return this.#ram.length === 0 || this.#ram.some((r) => pa >= r.base && pa < r.end);
   }
 
-  /** Makes the page of `pa` exist; false when it is outside the guest's RAM. */
-  ensure(pa: number): boolean {
-    return this.#locate(pa) >= 0;
+  /** Starts anew with nothing: from now on only what is stored is known. */
+  forgetImage(): void {
+    for (const base of [...this.#pages.keys()]) this.remove(base);
+    this.#image = undefined;
+  }
+
+  /**
+   * Makes the page of `pa` exist; false when it is outside the guest's RAM.
+   * @param anywhere also outside RAM: something else answered there (flash, a device)
+   */
+  ensure(pa: number, anywhere = false): boolean {
+    return this.#locate(pa, anywhere) >= 0;
   }
 
   /** Takes the page of `pa` away. */
   remove(pa: number): void {
     const base = pa - (pa % PAGE_BYTES);
-    if (!this.#pages.delete(base)) return;
+    const lin = this.#pages.get(base);
+    if (lin === undefined) return;
+    this.#pages.delete(base);
+    this.#free.push(lin);
     this.map.unmap(BigInt(base), PAGE_BYTES);
   }
 
@@ -63,8 +77,8 @@ export class ReplayMemory {
   }
 
   /** Stores a word, creating its page; false when it is outside the guest's RAM. */
-  write(pa: number, value: Int): boolean {
-    const lin = this.#locate(pa);
+  write(pa: number, value: Int, anywhere = false): boolean {
+    const lin = this.#locate(pa, anywhere);
     if (lin < 0) return false;
     const view = this.#current();
     if (typeof value === "bigint") {
@@ -100,13 +114,13 @@ export class ReplayMemory {
   }
 
   /** Linear address of `pa`, creating its page; -1 outside RAM. */
-  #locate(pa: number): number {
+  #locate(pa: number, anywhere = false): number {
     const offset = pa % PAGE_BYTES;
     const base = pa - offset;
     const known = this.#pages.get(base);
     if (known !== undefined) return known + offset;
-    if (!this.isRam(base)) return -1;
-    const lin = this.map.mapRam(BigInt(base), PAGE_BYTES);
+    if (!anywhere && !this.isRam(base)) return -1;
+    const lin = this.map.mapRam(BigInt(base), PAGE_BYTES, this.#free.pop());
     this.#pages.set(base, lin);
     const content = this.#image?.page(BigInt(base));
     const page = new Uint8Array(this.#memory.buffer, lin, PAGE_BYTES);
