@@ -1,4 +1,5 @@
 // The two cache policies behind one interface: lookup, insert (IHI0070 3.17; invalidate is invalidate.ts).
+import { CACHE_FAST, CACHE_NONE, CACHE_QEMU, TRACE_FLAG_HIT, TRACE_KIND_IOTLB_INSERT, TRACE_KIND_IOTLB_LOOKUP } from "./layout/abi";
 import {
   configAsid,
   configCtx,
@@ -56,21 +57,15 @@ import {
   qemuPerms,
   qemuSh,
 } from "./tlb-qemu";
-import { TRACE_HIT, TRACE_IOTLB_INSERT, TRACE_IOTLB_LOOKUP, trace, tracing } from "./trace";
-
-/** No caching at all: every translation walks. */
-export const CACHE_NONE: u32 = 0;
-/** Renamed contexts and 4-way lines. */
-export const CACHE_FAST: u32 = 1;
-/** QEMU's table. */
-export const CACHE_QEMU: u32 = 2;
+import { trace, tracing } from "./trace";
 
 export const LOOKUP_MISS: u32 = 0;
 export const LOOKUP_HIT: u32 = 1;
 /** The entry refuses the access, and the fault is raised. */
 export const LOOKUP_FAULT: u32 = 2;
 
-export let cachePolicy: u32 = CACHE_FAST;
+/** CACHE_NONE, CACHE_FAST (renamed contexts, 4-way lines) or CACHE_QEMU. */
+export let cachePolicy: u32 = 1;
 /** Input lookups that hit, and all of them, since the counters were reset. */
 export let cacheHits: u32 = 0;
 export let cacheLookups: u32 = 0;
@@ -92,13 +87,13 @@ export function nestedLookupAllowed(): bool {
 function noteLookup(p: usize, stage: u32, address: u64, hit: bool): void {
   if (!tracing) return;
   const asid = stage == STAGE_2 ? -1 : configAsid(p);
-  trace(TRACE_IOTLB_LOOKUP, stage, 0, hit ? TRACE_HIT : 0, asid, configVmid(p), 0, address, 0);
+  trace(TRACE_KIND_IOTLB_LOOKUP, stage, 0, hit ? TRACE_FLAG_HIT : 0, asid, configVmid(p), 0, address, 0);
 }
 
 function noteInsert(p: usize, stage: u32, address: u64, bits: u32, pa: u64): void {
   if (!tracing) return;
   const asid = stage == STAGE_2 ? -1 : configAsid(p);
-  trace(TRACE_IOTLB_INSERT, stage, 0, 0, asid, configVmid(p), bits, address, pa);
+  trace(TRACE_KIND_IOTLB_INSERT, stage, 0, 0, asid, configVmid(p), bits, address, pa);
 }
 
 /** Looks up an IPA that the SMMU or a nested translation reads through; sets the stage 2 mapping. */
@@ -147,10 +142,10 @@ function finishQemuHit(p: usize, iova: u64, access: u32): u32 {
     return LOOKUP_FAULT;
   }
   if (configStage(p) == STAGE_2) {
-    setStage2Mapping(qemuAddress(iova), qemuBits(), both, qemuAttr(), qemuSh());
+    setStage2Mapping(qemuAddress(iova), qemuBits(), qemuPerms(), qemuAttr(), qemuSh());
     finishStage2(p);
   } else {
-    setOutput(qemuAddress(iova), qemuBits(), both, qemuAttr(), qemuSh(), configStage(p));
+    setOutput(qemuAddress(iova), qemuBits(), qemuPerms(), qemuAttr(), qemuSh(), configStage(p));
   }
   return LOOKUP_HIT;
 }

@@ -1,4 +1,5 @@
 // The command queue: fetch, legality, effect, errors (IHI0070 4).
+import { MSI_SOURCE_CMD_SYNC, TRACE_KIND_COMMAND } from "./layout/abi";
 import {
   CERROR_ABT,
   CERROR_ILL,
@@ -70,7 +71,6 @@ import {
 import { clearGuestFault, guestFault, load64 } from "./guest";
 import {
   globalErrorActive,
-  MSI_SOURCE_CMD_SYNC,
   raiseGlobalError,
   sendMsi,
   signalCommandSync,
@@ -94,7 +94,7 @@ import {
 import { reg32, reg64, setReg32 } from "./regfile";
 import { COMMAND } from "./state";
 import { executeTlbi, el2World, ignoredTag, vmidWildcard } from "./tlbi";
-import { TRACE_COMMAND, trace, tracing } from "./trace";
+import { trace, tracing } from "./trace";
 
 const PRI_RESP_RESERVED: u32 = 3;
 const CS_RESERVED: u32 = 3;
@@ -164,7 +164,7 @@ function fetchAndExecute(pa: u64, index: u32): u32 {
   store<u64>(COMMAND, load64(pa + 8), 8);
   if (guestFault) return CERROR_ABT;
   const opcode = cmdOpcode(COMMAND);
-  if (tracing) trace(TRACE_COMMAND, 0, 0, 0, 0, 0, opcode, <u64>index, load<u64>(COMMAND));
+  if (tracing) trace(TRACE_KIND_COMMAND, 0, 0, 0, 0, 0, opcode, <u64>index, load<u64>(COMMAND));
   return execute(COMMAND, opcode);
 }
 

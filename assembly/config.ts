@@ -1,4 +1,5 @@
 // The configuration cache: decoded STE and CD by StreamID and SubstreamID (IHI0070 3.21.3).
+import { TRACE_FLAG_HIT, TRACE_KIND_CONFIG_LOOKUP } from "./layout/abi";
 import {
   CONFIG_BYTES,
   configEpoch,
@@ -7,12 +8,13 @@ import {
   configSubstream,
   setConfigPresent,
 } from "./layout/abi";
-import { CACHE_NONE, CACHE_QEMU, cachePolicy } from "./cache";
+import { CACHE_NONE, CACHE_QEMU } from "./layout/abi";
+import { cachePolicy } from "./cache";
 import { bindContexts, decodeConfiguration, substreamKey } from "./configure";
 import { contextEpoch } from "./contextid";
 import { ones } from "./geometry";
 import { CONFIG_CACHE, CONFIG_SCRATCH } from "./state";
-import { TRACE_CONFIG_LOOKUP, TRACE_HIT, trace, tracing } from "./trace";
+import { trace, tracing } from "./trace";
 
 const ENTRIES: u32 = 1024;
 const ENTRY_BYTES: usize = 128;
@@ -104,7 +106,7 @@ function placeQemu(sid: u32): usize {
 export function configuration(sid: u32, ssv: bool, ssid: u32): usize {
   const substream = substreamKey(ssv, ssid);
   const cached = find(sid, substream);
-  if (tracing) trace(TRACE_CONFIG_LOOKUP, 0, 0, cached ? TRACE_HIT : 0, 0, 0, sid, 0, 0);
+  if (tracing) trace(TRACE_KIND_CONFIG_LOOKUP, 0, 0, cached ? TRACE_FLAG_HIT : 0, 0, 0, sid, 0, 0);
   if (cached) {
     if (configEpoch(cached) != contextEpoch) bindContexts(cached);
     return cached;

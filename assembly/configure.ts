@@ -1,4 +1,5 @@
 // STE and CD to one decoded configuration for a stream and substream (IHI0070 3.4, 3.9, 5.2, 5.4).
+import { TRACE_KIND_TT } from "./layout/abi";
 import {
   CONFIG_BYTES,
   configStage,
@@ -147,7 +148,7 @@ import {
   WORLD_EL2_E2H,
 } from "./ste";
 import { fetchSte } from "./stream";
-import { TRACE_TT, trace, tracing } from "./trace";
+import { trace, tracing } from "./trace";
 
 /** Config values below this abort. */
 const CONFIG_ABORTS_BELOW: u32 = 4;
@@ -236,7 +237,7 @@ function applyTable(p: usize, half: u32, ttb: u64): void {
   }
   if (!tracing) return;
   const had = half == 0 ? cdHAD0(CD) : cdHAD1(CD);
-  trace(TRACE_TT, half, <i32>cdTxsz(half), had, 0, 0, cdGranule(half), ttb, <u64>effectiveIps());
+  trace(TRACE_KIND_TT, half, <i32>cdTxsz(half), had, 0, 0, cdGranule(half), ttb, <u64>effectiveIps());
 }
 
 /** TTB0 and TTB1 in turn: checked, and by QEMU translated at once. */

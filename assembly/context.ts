@@ -1,4 +1,5 @@
 // SubstreamID to CD: selection, linear and 2-level CD tables, and which CDs are ILLEGAL (IHI0070 3.4, 5.3, 5.4).
+import { TRACE_KIND_CD, TRACE_KIND_L1CD } from "./layout/abi";
 import {
   CD_BYTES,
   cdA,
@@ -49,16 +50,7 @@ import { clearGuestFault, guestFault, load64 } from "./guest";
 import { translateStructure } from "./nest";
 import { CD } from "./state";
 import { endianIllegal, txszMax, WORLD_EL2 } from "./ste";
-import {
-  patchTraceUnbacked,
-  patchTraceValue,
-  TRACE_CD,
-  TRACE_L1CD,
-  traceAbort,
-  traceFetch,
-  traceMark,
-  tracing,
-} from "./trace";
+import { patchTraceUnbacked, patchTraceValue, traceAbort, traceFetch, traceMark, tracing } from "./trace";
 
 /** SubstreamID bits resolved by a 4 KiB and a 64 KiB leaf table. */
 const SPLIT_4K: u32 = 6;
@@ -123,11 +115,11 @@ function fetchL1cd(p: usize, address: u64): u64 {
   clearGuestFault();
   const word = load64(pa);
   if (guestFault) {
-    if (tracing) traceAbort(TRACE_L1CD, 0, 0, pa);
+    if (tracing) traceAbort(TRACE_KIND_L1CD, 0, 0, pa);
     raiseFetchFault(F_CD_FETCH, pa);
     return 0;
   }
-  if (tracing) traceFetch(TRACE_L1CD, 0, 0, address, word);
+  if (tracing) traceFetch(TRACE_KIND_L1CD, 0, 0, address, word);
   return word;
 }
 
@@ -136,7 +128,7 @@ export function fetchCd(p: usize, ste: usize, ssid: u32): u32 {
   clearFault();
   const address = cdAddress(p, ste, ssid);
   if (faultType) return faultType;
-  if (tracing) traceFetch(TRACE_CD, 0, 0, address, 0);
+  if (tracing) traceFetch(TRACE_KIND_CD, 0, 0, address, 0);
   const record = tracing ? traceMark() : 0;
   const pa = structurePa(p, address);
   if (faultType) return faultType;

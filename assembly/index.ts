@@ -14,11 +14,22 @@ import { attachRegions, guestReads, guestWrites, resetGuestCounters } from "./gu
 import { abortMsi, clearMsiOutbox, msiCount, takePending } from "./interrupt";
 import { flushTranslations } from "./invalidate";
 import { readRegister, resetRegisters, restoreRegister, writeRegister } from "./registers";
-import { EVENT, MSI, placeState, REGISTERS, RESULT, STATE_BYTES, STE, TRACE } from "./state";
+import {
+  COMMAND,
+  EVENT,
+  MSI,
+  placeState,
+  REGISTERS,
+  RESULT,
+  STATE_BYTES,
+  STE,
+  TRACE,
+} from "./state";
 import { fetchSte } from "./stream";
 import { beginTrace, setTracing, traceCount } from "./trace";
 import { translateSingle } from "./translate";
 
+export { translateBatch } from "./batch";
 export {
   itsAttach,
   itsBlockBytes,
@@ -33,7 +44,6 @@ export {
   itsSaveTables,
   itsStoreBytes,
 } from "./its";
-export { translateBatch } from "./batch";
 
 /** The region tree (a linear address), and one region that is tried first. */
 export function attach(root: u32, base: u64, bytes: u64, lin: u32): void {
@@ -64,13 +74,14 @@ export function flushCaches(): void {
   flushConfigurations();
 }
 
-/** Places that TypeScript reads: 0 registers, 1 RESULT, 2 EVENT, 3 TRACE, 4 MSI outbox, 5 STE. */
+/** Places: 0 registers, 1 RESULT, 2 EVENT, 3 TRACE, 4 MSI outbox, 5 STE, 6 COMMAND. */
 export function place(which: u32): u32 {
   if (which == 0) return <u32>REGISTERS;
   if (which == 1) return <u32>RESULT;
   if (which == 2) return <u32>EVENT;
   if (which == 3) return <u32>TRACE;
-  return which == 4 ? <u32>MSI : <u32>STE;
+  if (which == 4) return <u32>MSI;
+  return which == 5 ? <u32>STE : <u32>COMMAND;
 }
 
 /** Quirk bits, cache policy (0 none, 1 fast, 2 QEMU's) and event merging; empties the caches. */

@@ -1,5 +1,19 @@
 // Interrupts and global errors: GERROR toggles, wired pulses and the SMMU's own MSIs (IHI0070 3.18, 7.5).
 import {
+  MSI_SOURCE_CMD_SYNC,
+  MSI_SOURCE_EVENTQ,
+  MSI_SOURCE_GERROR,
+  MSI_WRITE_BYTES,
+  PENDING_CMD_SYNC,
+  PENDING_EVENTQ,
+  PENDING_GERROR,
+  PENDING_MSI,
+  PENDING_SEV,
+  setMsiwriteAddress,
+  setMsiwriteData,
+  setMsiwriteSource,
+} from "./layout/abi";
+import {
   gerrorirqcfg0ADDR,
   irqctrlEVENTQ_IRQEN,
   irqctrlGERROR_IRQEN,
@@ -19,21 +33,6 @@ import { ones } from "./geometry";
 import { clearGuestFault, guestFault, store32 } from "./guest";
 import { reg32, reg64, setReg32 } from "./regfile";
 import { MSI, MSI_CAPACITY } from "./state";
-
-/** Bits of the pending word. */
-export const PENDING_EVENTQ: u32 = 1;
-export const PENDING_PRIQ: u32 = 2;
-export const PENDING_CMD_SYNC: u32 = 4;
-export const PENDING_GERROR: u32 = 8;
-export const PENDING_SEV: u32 = 16;
-export const PENDING_MSI: u32 = 32;
-
-/** Where an MSI of the SMMU comes from; names its error bit. */
-export const MSI_SOURCE_EVENTQ: u32 = 0;
-export const MSI_SOURCE_GERROR: u32 = 1;
-export const MSI_SOURCE_CMD_SYNC: u32 = 2;
-
-const MSI_BYTES: usize = 16;
 
 /** Edges since the owner last took them. */
 let pendingWord: u32 = 0;
@@ -92,10 +91,10 @@ export function sendMsi(address: u64, data: u32, source: u32): void {
     abortMsi(source);
     return;
   }
-  const p = MSI + <usize>msiCount * MSI_BYTES;
-  store<u64>(p, pa);
-  store<u32>(p, data, 8);
-  store<u32>(p, source, 12);
+  const p = MSI + <usize>msiCount * MSI_WRITE_BYTES;
+  setMsiwriteAddress(p, pa);
+  setMsiwriteData(p, data);
+  setMsiwriteSource(p, source);
   msiCount++;
   pendingWord |= PENDING_MSI;
 }

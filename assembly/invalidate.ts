@@ -1,5 +1,7 @@
 // TLBI commands under both cache policies (IHI0070 4.4, 3.17).
-import { CACHE_FAST, CACHE_QEMU, cachePolicy } from "./cache";
+import { TRACE_KIND_RANGE } from "./layout/abi";
+import { CACHE_FAST, CACHE_QEMU } from "./layout/abi";
+import { cachePolicy } from "./cache";
 import {
   CONTEXT_EL1,
   CONTEXT_EL2,
@@ -26,7 +28,7 @@ import {
   REMOVE_VMID,
   REMOVE_VMID_STAGE1,
 } from "./tlb-qemu";
-import { TRACE_RANGE, trace, tracing } from "./trace";
+import { trace, tracing } from "./trace";
 
 const ANY: i32 = -1;
 const STAGE_1: u32 = 1;
@@ -141,7 +143,7 @@ function invalidatePiece(
   ttl: u32,
   leaf: u32,
 ): void {
-  if (tracing) trace(TRACE_RANGE, stage, <i32>ttl, leaf, asid, vmid, tg, at, pages);
+  if (tracing) trace(TRACE_KIND_RANGE, stage, <i32>ttl, leaf, asid, vmid, tg, at, pages);
   const exact = ttl != 0 && pages == 1 && (stage == STAGE_2 || asid >= 0);
   if (exact && qemuRemoveExact(asid, vmid, at, tg, ttl)) return;
   const granule = tg ? granuleOfCommandTg(tg) : GRANULE_4K;

@@ -87,14 +87,17 @@ import {
   itscmdPINTID,
   itscmdRDbase,
   itscmdV,
+  qemuiteDoorbell,
   qemuiteIcid,
   qemuiteIntid,
   qemuiteInttype,
+  qemuiteVpeid,
   setQemuiteDoorbell,
   setQemuiteIcid,
   setQemuiteIntid,
   setQemuiteInttype,
   setQemuiteValid,
+  setQemuiteVpeid,
   withGitscreadrOffset,
   withGitscreadrStalled,
   withQemucteRdbase,
@@ -248,13 +251,19 @@ function mapEvent(opcode: u32): u32 {
   if (device != ITS_STATUS_OK) return device;
   if (<u64>eventId >= deviceEvents) return ITS_STATUS_EVENT_OOR;
   if (intid < LPI_FIRST || intid >= (<u32>1) << INTID_BITS) return ITS_STATUS_INTID_OOR;
+  setEntry(intid, icid, 0, NO_DOORBELL);
+  return writeEvent(eventId);
+}
+
+/** Makes ENTRY a physical LPI's; bits that no field holds become 0. */
+function setEntry(intid: u32, icid: u32, vpeid: u32, doorbell: u32): void {
   clearEntry();
   setQemuiteValid(ENTRY, 1);
   setQemuiteInttype(ENTRY, INTTYPE_PHYSICAL);
   setQemuiteIntid(ENTRY, intid);
   setQemuiteIcid(ENTRY, icid);
-  setQemuiteDoorbell(ENTRY, NO_DOORBELL);
-  return writeEvent(eventId);
+  setQemuiteVpeid(ENTRY, vpeid);
+  setQemuiteDoorbell(ENTRY, doorbell);
 }
 
 /** Finds the LPI, collection and redistributor of (DeviceID, EventID) and records them. */
@@ -294,7 +303,7 @@ function moveEvent(): u32 {
   if (status != ITS_STATUS_OK) return status;
   setItseventRdbase(EVENT, collectionTarget);
   if (from != collectionTarget) movePending(from, collectionTarget, qemuiteIntid(ENTRY));
-  setQemuiteIcid(ENTRY, icid);
+  setEntry(qemuiteIntid(ENTRY), icid, qemuiteVpeid(ENTRY), qemuiteDoorbell(ENTRY));
   return writeEvent(eventId);
 }
 

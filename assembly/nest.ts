@@ -6,7 +6,7 @@ import {
   configStage,
 } from "./layout/abi";
 import { CLASS_IN, CLASS_TT, F_ADDR_SIZE, F_WALK_EABT } from "./layout/event";
-import { Q_BYPASS_UNBOUNDED, Q_S2_FLAG_LOST, Q_TABLE_IPA } from "./layout/quirks";
+import { Q_BYPASS_UNBOUNDED, Q_HIT_WRITE_ONLY, Q_S2_FLAG_LOST, Q_TABLE_IPA } from "./layout/quirks";
 import { neededPermission } from "./access";
 import {
   combineShareability,
@@ -130,6 +130,7 @@ export function walkInput(p: usize, iova: u64, access: u32): u32 {
   }
   // 3. Stage 2 of the result.
   if (translateFinal(p, s1Address, need)) return faultType;
-  setCombined(p, s1Perms & s2Perms, min(s1Bits, s2Bits), s1Attr, sh, STAGE_NESTED);
+  const perms = hasQuirk(Q_HIT_WRITE_ONLY) ? s1Perms : s1Perms & s2Perms;
+  setCombined(p, perms, min(s1Bits, s2Bits), s1Attr, sh, STAGE_NESTED);
   return 0;
 }

@@ -1,4 +1,5 @@
 // The stage 1 walk: VA to IPA or PA, each table through stage 2 when nested (IHI0070 3.4, DDI0487 D8).
+import { TRACE_KIND_PTE } from "./layout/abi";
 import {
   configAffd,
   configBigEndian,
@@ -76,7 +77,7 @@ import { clearGuestFault, guestFault, load64 } from "./guest";
 import { setStage1Leaf, setStage1Mapping } from "./mapping";
 import { translateStructure, translateTable } from "./nest";
 import { WORLD_EL2 } from "./ste";
-import { TRACE_PTE, traceAbort, traceFetch, tracing } from "./trace";
+import { traceAbort, traceFetch, tracing } from "./trace";
 
 const STAGE: u32 = 1;
 const STAGE_NESTED: u32 = 3;
@@ -199,11 +200,11 @@ export function walkStage1(p: usize, iova: u64, access: u32): u32 {
     clearGuestFault();
     let word = load64(pa);
     if (guestFault) {
-      if (tracing) traceAbort(TRACE_PTE, STAGE, level, pa);
+      if (tracing) traceAbort(TRACE_KIND_PTE, STAGE, level, pa);
       return raiseWalkAbort(F_WALK_EABT, STAGE, CLASS_TT, pa);
     }
     if (configBigEndian(p)) word = bswap<u64>(word);
-    if (tracing) traceFetch(TRACE_PTE, STAGE, level, pa, word);
+    if (tracing) traceFetch(TRACE_KIND_PTE, STAGE, level, pa, word);
     const kind = descriptorKind(word, granule, level);
     if (kind == KIND_INVALID) return raiseStage1Fault(F_TRANSLATION, CLASS_IN);
     // 4. A table.

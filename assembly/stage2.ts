@@ -1,4 +1,5 @@
 // The stage 2 walk: IPA to PA (IHI0070 3.4, DDI0487 D8.2-D8.4).
+import { TRACE_KIND_PTE } from "./layout/abi";
 import {
   configS2affd,
   configS2bigEndian,
@@ -34,7 +35,7 @@ import { hasQuirk } from "./features";
 import { levelShift, ones, startIndexBits, strideBits } from "./geometry";
 import { clearGuestFault, guestFault, load64 } from "./guest";
 import { setStage2Leaf, setStage2Mapping } from "./mapping";
-import { TRACE_PTE, traceAbort, traceFetch, tracing } from "./trace";
+import { traceAbort, traceFetch, tracing } from "./trace";
 
 const STAGE: u32 = 2;
 const LAST_LEVEL: i32 = 3;
@@ -85,11 +86,11 @@ export function walkStage2(p: usize, ipa: u64, need: u32, fetchClass: u32): u32 
     clearGuestFault();
     let word = load64(at);
     if (guestFault) {
-      if (tracing) traceAbort(TRACE_PTE, STAGE, level, at);
+      if (tracing) traceAbort(TRACE_KIND_PTE, STAGE, level, at);
       return raiseWalkAbort(F_WALK_EABT, STAGE, fetchClass, at);
     }
     if (configS2bigEndian(p)) word = bswap<u64>(word);
-    if (tracing) traceFetch(TRACE_PTE, STAGE, level, at, word);
+    if (tracing) traceFetch(TRACE_KIND_PTE, STAGE, level, at, word);
     const kind = descriptorKind(word, granule, level);
     if (kind == KIND_INVALID) return raiseStage2Fault(F_TRANSLATION, fetchClass, ipa);
     // 4. A table: its address is checked before the next fetch.

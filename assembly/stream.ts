@@ -1,4 +1,5 @@
 // StreamID to STE: linear and 2-level stream tables (IHI0070 3.3, 5.1).
+import { TRACE_KIND_L1STD, TRACE_KIND_STE } from "./layout/abi";
 import { C_BAD_STE, C_BAD_STREAMID, F_STE_FETCH } from "./layout/event";
 import { Q_BASE_MASKS, Q_L1STD_SPAN, Q_SPAN_UNCHECKED } from "./layout/quirks";
 import {
@@ -15,7 +16,7 @@ import { clearGuestFault, guestFault, load64 } from "./guest";
 import { reg32, reg64 } from "./regfile";
 import { STE } from "./state";
 import { streamTableSplit, streamTableTwoLevel } from "./streamtable";
-import { TRACE_L1STD, TRACE_STE, traceAbort, traceFetch, tracing } from "./trace";
+import { traceAbort, traceFetch, tracing } from "./trace";
 
 /** Span values above this are reserved and behave as 0. */
 const SPAN_MAX: u32 = 11;
@@ -48,11 +49,11 @@ function lookupTwoLevel(sid: u32, log2: u32): u64 {
   clearGuestFault();
   const word = reachable(at) ? load64(at) : 0;
   if (guestFault || !reachable(at)) {
-    if (tracing) traceAbort(TRACE_L1STD, 0, 0, at);
+    if (tracing) traceAbort(TRACE_KIND_L1STD, 0, 0, at);
     raiseFetchFault(F_STE_FETCH, at);
     return 0;
   }
-  if (tracing) traceFetch(TRACE_L1STD, 0, 0, at, word);
+  if (tracing) traceFetch(TRACE_KIND_L1STD, 0, 0, at, word);
   // 2. Its span must cover the index.
   const span = l1stdSpan(word);
   const low = <u64>sid & ones(split);
@@ -91,9 +92,9 @@ export function fetchSte(sid: u32): u32 {
     }
   }
   if (guestFault || !reachable(at)) {
-    if (tracing) traceAbort(TRACE_STE, 0, 0, at);
+    if (tracing) traceAbort(TRACE_KIND_STE, 0, 0, at);
     return raiseFetchFault(F_STE_FETCH, at);
   }
-  if (tracing) traceFetch(TRACE_STE, 0, 0, at, load<u64>(STE));
+  if (tracing) traceFetch(TRACE_KIND_STE, 0, 0, at, load<u64>(STE));
   return 0;
 }

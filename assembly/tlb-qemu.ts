@@ -1,4 +1,5 @@
 // QEMU's IOTLB: 256 entries flushed whole when full, exact keys, every level probed (quirk 40).
+import { TRACE_FLAG_HIT, TRACE_KIND_IOTLB_INSERT, TRACE_KIND_IOTLB_LOOKUP } from "./layout/abi";
 import {
   configAsid,
   configS2granule,
@@ -15,7 +16,7 @@ import {
 } from "./layout/abi";
 import { commandTgOf, levelShift, ones, strideBits } from "./geometry";
 import { IOTLB } from "./state";
-import { TRACE_HIT, TRACE_IOTLB_INSERT, TRACE_IOTLB_LOOKUP, trace, tracing } from "./trace";
+import { trace, tracing } from "./trace";
 
 const ENTRIES_MAX: u32 = 256;
 const BUCKETS: u32 = 512;
@@ -102,8 +103,8 @@ function selectHalf(p: usize, iova: u64): u32 {
 }
 
 function note(asid: i32, vmid: i32, iova: u64): void {
-  const flags = qemuEntry != 0 ? TRACE_HIT : 0;
-  if (tracing) trace(TRACE_IOTLB_LOOKUP, 0, 0, flags, asid, vmid, 0, iova, 0);
+  const flags = qemuEntry != 0 ? TRACE_FLAG_HIT : 0;
+  if (tracing) trace(TRACE_KIND_IOTLB_LOOKUP, 0, 0, flags, asid, vmid, 0, iova, 0);
 }
 
 /** Looks the IPA of a structure up among the stage-2-only entries. */
@@ -177,7 +178,7 @@ export function qemuInsert(
   const page = iova & ~ones(bits);
   const tg = commandTgOf(granule);
   if (tracing) {
-    trace(TRACE_IOTLB_INSERT, 0, level, 0, asid, vmid, tg, page, pa & ~ones(bits));
+    trace(TRACE_KIND_IOTLB_INSERT, 0, level, 0, asid, vmid, tg, page, pa & ~ones(bits));
   }
   let e = find(asid, vmid, page, tg, <u32>level);
   if (e == 0) {

@@ -18,7 +18,8 @@ import {
 } from "./layout/command";
 import { Q_RIL_ZERO } from "./layout/quirks";
 import { cr0VMW, cr2E2H, REG_CR0, REG_CR2 } from "./layout/register";
-import { CACHE_QEMU, cachePolicy } from "./cache";
+import { CACHE_QEMU } from "./layout/abi";
+import { cachePolicy } from "./cache";
 import { CONTEXT_EL1, CONTEXT_EL2, CONTEXT_EL2_E2H } from "./contextid";
 import { asid16, hasQuirk, rangeInvalidation, stage2Present, vmid16, vmwPresent } from "./features";
 import { ones } from "./geometry";

@@ -10,25 +10,10 @@ import {
   setTraceVmid,
   setTraceWhat,
   TRACE_BYTES,
+  TRACE_FLAG_UNBACKED,
 } from "./layout/abi";
 import { TRACE, TRACE_CAPACITY } from "./state";
 
-/** Kinds of trace record; TypeScript reads the same numbers from src/spec/abi.ts. */
-export const TRACE_CONFIG_LOOKUP: u32 = 1;
-export const TRACE_L1STD: u32 = 2;
-export const TRACE_STE: u32 = 3;
-export const TRACE_L1CD: u32 = 4;
-export const TRACE_CD: u32 = 5;
-export const TRACE_IOTLB_LOOKUP: u32 = 6;
-export const TRACE_IOTLB_INSERT: u32 = 7;
-export const TRACE_PTE: u32 = 8;
-export const TRACE_TT: u32 = 9;
-export const TRACE_RANGE: u32 = 10;
-export const TRACE_COMMAND: u32 = 11;
-
-/** Flags of a trace record. */
-export const TRACE_HIT: u32 = 1;
-export const TRACE_UNBACKED: u32 = 2;
 
 /** Whether operations leave records. */
 export let tracing: bool = false;
@@ -77,7 +62,7 @@ export function traceFetch(what: u32, stage: u32, level: i32, address: u64, valu
 
 /** A fetch that nothing backed. */
 export function traceAbort(what: u32, stage: u32, level: i32, address: u64): void {
-  trace(what, stage, level, TRACE_UNBACKED, 0, 0, 0, address, 0);
+  trace(what, stage, level, TRACE_FLAG_UNBACKED, 0, 0, 0, address, 0);
 }
 
 /** Number of the newest record, for completing it once the value is known. */
@@ -92,5 +77,5 @@ export function patchTraceValue(mark: u32, value: u64): void {
 
 /** Completes a record whose fetch nothing backed. */
 export function patchTraceUnbacked(mark: u32): void {
-  if (mark < TRACE_CAPACITY) setTraceFlags(TRACE + <usize>mark * TRACE_BYTES, TRACE_UNBACKED);
+  if (mark < TRACE_CAPACITY) setTraceFlags(TRACE + <usize>mark * TRACE_BYTES, TRACE_FLAG_UNBACKED);
 }

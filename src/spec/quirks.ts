@@ -237,7 +237,7 @@ export const QUIRKS: readonly Quirk[] = [
     37,
     "HIT_WRITE_ONLY",
     "permissions are checked on every access (3.12)",
-    "a hit checks only write permission",
+    "a hit checks only write permission, and a nested mapping reports stage 1's permissions",
     "cannot tell",
   ),
   quirk(38, "ADDRESS_FIELDS", "TTB, S2TTB up to bit 55 (5.2, 5.4)", "up to bit 51", "up to bit 51"),

@@ -1,0 +1,131 @@
+// Builds dist/: the engine (three ways), the libraries, the command line, the types, the built-in capture.
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+import { generate } from "./generate.mjs";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const dist = join(root, "dist");
+const stamp = join(dist, ".stamp");
+const SOURCES = ["src", "assembly", "bench", "package.json", "asconfig.json", "tsconfig.json"];
+/** The capture that the program has with it. */
+const BUILTIN = "s1-4k-strict-nobg";
+
+/** Newest modification time below a path. */
+function newest(path) {
+  const s = statSync(path);
+  if (!s.isDirectory()) return s.mtimeMs;
+  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+const isStale = () =>
+  !existsSync(stamp) ||
+  Math.max(...SOURCES.map((s) => join(root, s)).filter(existsSync).map(newest)) >
+    statSync(stamp).mtimeMs;
+
+/** Runs a tool of node_modules/.bin and ends the build when it fails. */
+function run(tool, args) {
+  const bin = join(root, "node_modules", ".bin", tool);
+  const done = spawnSync(bin, args, { cwd: root, encoding: "utf8" });
+  if (done.status === 0) return;
+  process.stderr.write(`${done.stdout ?? ""}${done.stderr ?? ""}\n${tool} ${args.join(" ")} failed\n`);
+  process.exit(1);
+}
+
+function compileEngine() {
+  for (const target of ["release", "shared", "debug"]) run("asc", ["--target", target]);
+}
+
+/** Points the module URLs at the bundle's own folder. */
+const besideBundle = {
+  name: "engine-beside-bundle",
+  setup(build) {
+    build.onLoad({ filter: /engine[\\/]wasm-url\.ts$/ }, (args) => ({
+      contents: readFileSync(args.path, "utf8").replaceAll("../../dist/", "./"),
+      loader: "ts",
+    }));
+  },
+};
+
+/** Puts both modules inside the bundle, for pages that load one file. */
+const insideBundle = {
+  name: "engine-inside-bundle",
+  setup(build) {
+    build.onResolve({ filter: /[\\/]wasm-source\.ts$/ }, (args) => ({
+      path: join(dirname(args.importer), "wasm-inline.ts"),
+    }));
+  },
+};
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  sourcemap: true,
+  logLevel: "warning",
+  legalComments: "none",
+};
+
+async function bundle() {
+  const node = { ...common, platform: "node", plugins: [besideBundle] };
+  const browser = { ...common, platform: "browser", loader: { ".wasm": "binary" } };
+  const exists = (path) => existsSync(join(root, path));
+  await esbuild.build({ ...node, entryPoints: { index: "src/index.ts" }, outdir: "dist" });
+  await esbuild.build({
+    ...browser,
+    plugins: [insideBundle],
+    entryPoints: { browser: "src/index.ts" },
+    outdir: "dist",
+    minify: true,
+  });
+  if (exists("src/decode/index.ts")) {
+    await esbuild.build({ ...browser, entryPoints: { decode: "src/decode/index.ts" }, outdir: "dist" });
+  }
+  const programs = { cli: "src/cli/main.ts", bench: "bench/run.ts", "vsmmu-system-aarch64": "src/qtest/main.ts" };
+  for (const [name, entry] of Object.entries(programs)) {
+    if (!exists(entry)) continue;
+    await esbuild.build({
+      ...node,
+      entryPoints: { [name]: entry },
+      outdir: "dist",
+      splitting: true,
+      chunkNames: `${name}-[hash]`,
+      external: ["esbuild"],
+      banner: { js: "#!/usr/bin/env node" },
+    });
+  }
+}
+
+function copyCapture() {
+  const from = join(root, "test", "captures", BUILTIN);
+  const to = join(dist, "captures", BUILTIN);
+  mkdirSync(to, { recursive: true });
+  for (const name of ["manifest.json", "memory.elf.gz"]) cpSync(join(from, name), join(to, name));
+}
+
+function emitTypes() {
+  run("tsc", ["-p", "src/build/types.json"]);
+}
+
+async function main(args) {
+  if (args.includes("--generate")) {
+    generate();
+    return;
+  }
+  if (args.includes("--if-stale") && !isStale()) return;
+  const started = Date.now();
+  mkdirSync(dist, { recursive: true });
+  compileEngine();
+  await bundle();
+  copyCapture();
+  if (!args.includes("--no-types")) emitTypes();
+  writeFileSync(stamp, "");
+  const when = new Date(started);
+  utimesSync(stamp, when, when);
+  process.stderr.write(`built dist/ in ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+}
+
+await main(process.argv.slice(2));
