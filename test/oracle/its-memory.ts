@@ -1,7 +1,18 @@
-// Memory of the ITS oracle: a few regions of bytes, everything else faults.
+// What the ITS oracles share: memory with holes, and statuses that end a lookup.
 
 /** A load or store outside every region. */
 export class MemoryFault extends Error {}
+
+/** A status that ends a lookup early; `stall` stops the command queue. */
+export class Refusal extends Error {
+  readonly status: string;
+  readonly stall: boolean;
+  constructor(status: string, stall = false) {
+    super(status);
+    this.status = status;
+    this.stall = stall;
+  }
+}
 
 interface Region {
   readonly base: bigint;

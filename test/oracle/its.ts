@@ -1,5 +1,5 @@
 // An independent GICv3 ITS whose tables live in memory in QEMU's formats; written from the facts, in BigInt.
-import { MemoryFault, type OracleMemory } from "./its-memory.ts";
+import { MemoryFault, type OracleMemory, Refusal } from "./its-memory.ts";
 
 /** A redistributor as the ITS sees it. */
 export interface OracleRedist {
@@ -25,21 +25,6 @@ const num = (value: bigint, hi: number, lo: number): number => Number(bits(value
 const TYPER = 0x1f0001efb1n;
 const LPI0 = 8192;
 const FULL_INTIDS = 65536;
-
-/** A status that ends a lookup early. */
-class Refusal extends Error {
-  readonly status: string;
-  readonly stall: boolean;
-  constructor(status: string, stall = false) {
-    super(status);
-    this.status = status;
-    this.stall = stall;
-  }
-}
-
-interface Place {
-  at: bigint;
-}
 
 /** The ITS. `qemu` picks QEMU's behaviour where it differs from the architecture. */
 export class OracleIts {
@@ -149,46 +134,41 @@ export class OracleIts {
   }
 
   private execute(event: OracleEvent, c: bigint): void {
-    const opcode = num(c, 7, 0);
     const device = num(c, 63, 32);
-    const eventId = num(c, 95, 64);
-    switch (opcode) {
-      case 1:
-        return this.movi(event, device, eventId, num(c, 143, 128));
-      case 3:
-        return this.quietly(() => {
-          this.resolve(event, device, eventId);
-          this.setPending(event, true);
-        });
-      case 4:
-        return this.quietly(() => {
-          this.resolve(event, device, eventId);
-          this.setPending(event, false);
-        });
-      case 5:
-        return;
-      case 8:
-        return this.mapd(device, num(c, 68, 64), bits(c, 179, 136) << 8n, bits(c, 191, 191) === 1n);
-      case 9:
-        return this.mapc(event, num(c, 143, 128), bits(c, 179, 144), bits(c, 191, 191) === 1n);
-      case 10:
-        return this.mapti(event, device, eventId, num(c, 127, 96), num(c, 143, 128));
-      case 11:
-        return this.mapti(event, device, eventId, eventId, num(c, 143, 128));
-      case 12:
-        this.resolve(event, device, eventId);
-        return this.note(event);
-      case 13:
-        event.icid = num(c, 143, 128);
-        if (!this.qemu) event.rdbase = this.collection(event.icid);
-        return;
-      case 14:
-        return this.movall(event, bits(c, 179, 144), bits(c, 243, 208));
-      case 15:
-        return this.quietly(() => this.discard(event, device, eventId));
-      default:
-        throw new Refusal("COMMAND_UNKNOWN");
-    }
+    const id = num(c, 95, 64);
+    const icid = num(c, 143, 128);
+    const valid = bits(c, 191, 191) === 1n;
+    const pend = (pending: boolean) => {
+      this.resolve(event, device, id);
+      this.setPending(event, pending);
+    };
+    const commands: Record<number, () => void> = {
+      1: () => this.movi(event, device, id, icid),
+      3: () => this.quietly(() => pend(true)),
+      4: () => this.quietly(() => pend(false)),
+      5: () => {},
+      8: () => this.mapd(device, num(c, 68, 64), bits(c, 179, 136) << 8n, valid),
+      9: () => this.mapc(event, icid, bits(c, 179, 144), valid),
+      10: () => this.mapti(event, device, id, num(c, 127, 96), icid),
+      11: () => this.mapti(event, device, id, id, icid),
+      12: () => this.inv(event, device, id),
+      13: () => this.invall(event, icid),
+      14: () => this.movall(event, bits(c, 179, 144), bits(c, 243, 208)),
+      15: () => this.quietly(() => this.discard(event, device, id)),
+    };
+    const command = commands[num(c, 7, 0)];
+    if (command === undefined) throw new Refusal("COMMAND_UNKNOWN");
+    command();
+  }
+
+  private inv(event: OracleEvent, device: number, id: number): void {
+    this.resolve(event, device, id);
+    this.note(event);
+  }
+
+  private invall(event: OracleEvent, icid: number): void {
+    event.icid = icid;
+    if (!this.qemu) event.rdbase = this.collection(icid);
   }
 
   /** QEMU goes on when a collection cannot be read for INT, CLEAR and DISCARD. */
@@ -231,7 +211,7 @@ export class OracleIts {
   }
 
   /** Address of entry `id` of the device (0) or collection (1) table. */
-  private locate(index: number, id: number): Place {
+  private locate(index: number, id: number): bigint {
     const kind = index === 0 ? "DEVICE" : "COLLECTION";
     if (BigInt(id) >= this.entries(index)) throw new Refusal(`${kind}_OOR`);
     const b = this.baser[index];
@@ -240,22 +220,22 @@ export class OracleIts {
       page === 65536n
         ? (bits(b, 47, 16) << 16n) | (bits(b, 15, 12) << 48n)
         : bits(b, 47, 12) << 12n;
-    if (bits(b, 62, 62) === 0n) return { at: base + BigInt(id) * 8n };
+    if (bits(b, 62, 62) === 0n) return base + BigInt(id) * 8n;
     const per = page / 8n;
     const first = this.read(base + (BigInt(id) / per) * 8n, 8, `${kind}_FAULT`);
     if (bits(first, 63, 63) === 0n) throw new Refusal(`${kind}_L2_INVALID`);
     const table = this.qemu ? bits(first, 50, 0) : (bits(first, 51, 12) << 12n) & ~(page - 1n);
-    return { at: table + (BigInt(id) % per) * 8n };
+    return table + (BigInt(id) % per) * 8n;
   }
 
   private device(id: number): { itt: bigint; events: bigint } {
-    const entry = this.read(this.locate(0, id).at, 8, "DEVICE_FAULT");
+    const entry = this.read(this.locate(0, id), 8, "DEVICE_FAULT");
     if (bits(entry, 0, 0) === 0n) throw new Refusal("DEVICE_UNMAPPED");
     return { itt: bits(entry, 49, 6) << 8n, events: 1n << (bits(entry, 5, 1) + 1n) };
   }
 
   private collection(icid: number): number {
-    const entry = this.read(this.locate(1, icid).at, 8, "COLLECTION_FAULT");
+    const entry = this.read(this.locate(1, icid), 8, "COLLECTION_FAULT");
     if (bits(entry, 0, 0) === 0n) throw new Refusal("COLLECTION_UNMAPPED");
     const target = num(entry, 16, 1);
     if (target >= this.redists.length) throw new Refusal("RDBASE_OOR");
@@ -321,7 +301,7 @@ export class OracleIts {
     if (BigInt(device) >= this.entries(0)) throw new Refusal("DEVICE_OOR");
     if (size > 15 && (valid || this.qemu)) throw new Refusal("ITTSIZE_OOR");
     const entry = valid ? 1n | (BigInt(size) << 1n) | ((itt >> 8n) << 6n) : 0n;
-    this.write(this.locate(0, device).at, 8, entry, "DEVICE_FAULT");
+    this.write(this.locate(0, device), 8, entry, "DEVICE_FAULT");
   }
 
   private mapc(event: OracleEvent, icid: number, rdbase: bigint, valid: boolean): void {
@@ -330,7 +310,7 @@ export class OracleIts {
     const target = this.qemu ? rdbase & 0xffffn : rdbase;
     if (valid) event.rdbase = Number(target & 0xffffffffn);
     if (valid && target >= BigInt(this.redists.length)) throw new Refusal("RDBASE_OOR");
-    this.write(this.locate(1, icid).at, 8, valid ? 1n | (target << 1n) : 0n, "COLLECTION_FAULT");
+    this.write(this.locate(1, icid), 8, valid ? 1n | (target << 1n) : 0n, "COLLECTION_FAULT");
   }
 
   private mapti(event: OracleEvent, device: number, id: number, lpi: number, icid: number): void {
@@ -363,7 +343,8 @@ export class OracleIts {
     const to = this.collection(icid);
     event.rdbase = to;
     if (from !== to) this.move(from, to, event.lpi as number);
-    this.write(at, 12, (entry & ~(0xffffn << 32n)) | (BigInt(icid) << 32n), "ITT_FAULT");
+    const kept = 0xffffff_ffff_0000_03ffffffn;
+    this.write(at, 12, (entry & kept) | (BigInt(icid) << 32n), "ITT_FAULT");
   }
 
   private move(from: number, to: number, lpi: number): void {
@@ -384,8 +365,17 @@ export class OracleIts {
     const [source, target] = [Number(from), Number(to)];
     if (source === target || !this.redists[source].lpis || !this.redists[target].lpis) return;
     const limit = Math.min(this.limit(source), this.limit(target));
-    for (let lpi = LPI0; lpi < limit; lpi++)
-      if (this.flip(source, lpi, false)) this.flip(target, lpi, true);
+    for (let lpi = LPI0; lpi < limit; lpi += 8) this.moveByte(source, target, lpi);
+  }
+
+  private moveByte(source: number, target: number, lpi: number): void {
+    const [from, to] = [this.pendingByte(source, lpi), this.pendingByte(target, lpi)];
+    if (!this.memory.has(from)) throw new Refusal("PENDING_FAULT");
+    const pending = this.memory.load(from, 1);
+    if (pending === 0n) return;
+    if (!this.memory.has(to)) throw new Refusal("PENDING_FAULT");
+    this.memory.store(from, 1, 0n);
+    this.memory.store(to, 1, this.memory.load(to, 1) | pending);
   }
 
   private discard(event: OracleEvent, device: number, eventId: number): void {
