@@ -33,7 +33,7 @@ function numbersOf(text: string): string[] {
   const found: string[] = [];
   for (const token of text.trim().split(/[\s,]+/)) {
     const digits = digitsOf(token.replace(/^["'([{]+|["')\]};]+$/g, ""));
-    if (digits === undefined) break;
+    if (digits === undefined || (digits.length > 16 && digits.length % 16 !== 0)) break;
     found.push(digits);
   }
   return found;
