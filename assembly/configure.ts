@@ -82,7 +82,7 @@ import {
   CLASS_TT,
   F_STREAM_DISABLED,
 } from "./layout/event";
-import { Q_CD_AT_CTXPTR, Q_TTB_AT_DECODE } from "./layout/quirks";
+import { Q_CD_AT_CTXPTR, Q_S2PTW_IGNORED, Q_TTB_AT_DECODE } from "./layout/quirks";
 import { cr2E2H, REG_CR2 } from "./layout/register";
 import {
   STE_Config_BYPASS,
@@ -200,7 +200,8 @@ function applyStage2(p: usize): void {
   setConfigS2psBits(p, effectiveS2ps(STE));
   setConfigS2ttb(p, stage2Table(STE));
   setConfigS2affd(p, steS2AFFD(STE));
-  setConfigS2ptw(p, configStage(p) == STAGE_NESTED ? steS2PTW(STE) : 0);
+  const honoursPtw = configStage(p) == STAGE_NESTED && !hasQuirk(Q_S2PTW_IGNORED);
+  setConfigS2ptw(p, honoursPtw ? steS2PTW(STE) : 0);
   setConfigS2fwb(p, fwbPresent ? steS2FWB(STE) : 0);
   setConfigS2bigEndian(p, steS2ENDI(STE));
   setConfigRecordS2(p, steS2R(STE));

@@ -428,4 +428,3 @@ function without(r: Region, base: bigint, end: bigint): Region[] {
   }
   return left;
 }
-

@@ -305,6 +305,13 @@ export const QUIRKS: readonly Quirk[] = [
     "does not read them",
   ),
   quirk(
+    49,
+    "S2PTW_IGNORED",
+    "with STE.S2PTW a walk through stage 2 Device memory is F_PERMISSION (5.2)",
+    "S2PTW is not looked at",
+    "leaves it 0 for devices",
+  ),
+  quirk(
     50,
     "ITS_TABLE_32BIT",
     "an indirect table has (pages * page size / 8) * (page size / entry size) entries (IHI0069 5.2)",

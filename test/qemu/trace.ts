@@ -2,8 +2,6 @@
 
 type Rewrite = [prefix: string, pattern: RegExp, to: (m: RegExpMatchArray) => string];
 
-const signed = (asid: string) => (asid === "65535" || asid === "4294967295" ? "-1" : asid);
-
 const REWRITES: Rewrite[] = [
   ["smmuv3_config_cache_hit ", /./, () => "cfg hit"],
   ["smmuv3_config_cache_miss ", /./, () => "cfg miss"],
@@ -13,12 +11,12 @@ const REWRITES: Rewrite[] = [
   [
     "smmu_iotlb_lookup_",
     /lookup_(hit|miss) .*asid=(\S+) vmid=(\d+) addr=(\S+)/,
-    (m) => `look ${signed(m[2])} ${m[3]} ${m[4]} ${m[1]}`,
+    (m) => `look ${m[2]} ${m[3]} ${m[4]} ${m[1]}`,
   ],
   [
     "smmu_iotlb_insert ",
     /asid=(\S+) vmid=(\d+) addr=(\S+) tg=(\d+) level=(\d+)/,
-    (m) => `ins ${signed(m[1])} ${m[2]} ${m[3]} ${m[4]} ${m[5]}`,
+    (m) => `ins ${m[1]} ${m[2]} ${m[3]} ${m[4]} ${m[5]}`,
   ],
   ["smmu_get_pte ", /pteaddr=(\S+), pte=(\S+)/, (m) => `pte? ${m[1]} ${m[2]}`],
   ["smmu_ptw_level ", /stage=(\d) level=(\d)/, (m) => `level ${m[1]} ${m[2]}`],
