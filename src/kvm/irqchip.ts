@@ -76,7 +76,10 @@ export class KvmIrqchip {
     return gsi;
   }
 
-  /** Gives a route a new message. 0, -EINVAL when the fix-up fails, -ESRCH without such a route. */
+  /**
+   * Gives a route a new message. 0 when the route changed, 1 when it says the same as before, -EINVAL
+   * when the fix-up fails, -ESRCH without such a route.
+   */
   updateMsiRoute(gsi: number, fn: PciFunction, message: MsiMessage): number {
     if (this.directMapping) return 0;
     const route = this.fixedRoute(gsi, fn, message);
@@ -84,7 +87,8 @@ export class KvmIrqchip {
     this.onEvent({ kind: "update", gsi });
     const index = this.list.findIndex((r) => r.gsi === gsi);
     if (index < 0) return -ERRNO.ESRCH;
-    if (!sameRoute(this.list[index], route)) this.list[index] = route;
+    if (sameRoute(this.list[index], route)) return 1;
+    this.list[index] = route;
     return 0;
   }
 

@@ -1,5 +1,7 @@
 // What the accelerated half stands between: the guest's emulated SMMU and the host device behind each function.
+
 import type { IommufdClient } from "../vfio/iommufd/client.ts";
+import type { GuestIdRegisters } from "./accel-properties.ts";
 
 /** The emulated SMMU as the accelerated half drives it: commands one by one, STEs, events. */
 export interface GuestSmmu {
@@ -18,6 +20,8 @@ export interface GuestSmmu {
   /** Appends a 32-byte record to the guest's event queue. False when it was lost. */
   appendEvent(record: Uint8Array): boolean;
   reset(): void;
+  /** Sets the ID registers that the guest reads. */
+  identify(id: GuestIdRegisters): void;
   /** Loads of guest memory so far. */
   readonly guestReads: number;
 }

@@ -1,6 +1,6 @@
 // The accelerated vSMMU: trapped registers, guest STEs installed on the host, invalidations forwarded (QEMU 11.1).
 import { CERROR, CMD } from "../spec/command.ts";
-import { CMDQ_PROD, CR0, CR0ACK, EVENTQ_BASE, GBPA, GERRORN } from "../spec/register.ts";
+import { CMDQ_PROD, CR0, CR0ACK, EVENTQ_BASE, GBPA, GERRORN, IDR0 } from "../spec/register.ts";
 import { getField, wordsOf } from "../spec/word.ts";
 import { AccelEndpoint, type InstallContext } from "./accel-endpoint.ts";
 import { VeventReader } from "./accel-events.ts";
@@ -39,8 +39,6 @@ export interface AccelOptions {
   readonly compat?: "arch" | "qemu";
   /** Single switches instead of those of `compat`. */
   readonly quirks?: ReadonlySet<AccelQuirkName>;
-  /** The vSMMU offers ATS to the guest. */
-  readonly ats?: boolean;
   readonly makeViommu?: ViommuMaker;
   readonly onEvent?: (event: AccelEvent) => void;
 }
@@ -59,7 +57,6 @@ export interface VmmReads {
 export class AccelSmmu {
   readonly guest: GuestSmmu;
   readonly quirks: ReadonlySet<AccelQuirkName>;
-  private readonly ats: boolean;
   private readonly makeViommu: ViommuMaker;
   private readonly onEvent: (event: AccelEvent) => void;
   private readonly endpoints: AccelEndpoint[] = [];
@@ -70,7 +67,6 @@ export class AccelSmmu {
   constructor(options: AccelOptions) {
     this.guest = options.guest;
     this.quirks = options.quirks ?? accelQuirks(options.compat ?? "arch");
-    this.ats = options.ats ?? false;
     this.makeViommu = options.makeViommu ?? plainViommu;
     this.onEvent = options.onEvent ?? (() => {});
     this.reader = new VeventReader(this.quirks.has("SEQUENCE_WRAP"));
@@ -158,6 +154,11 @@ export class AccelSmmu {
 
   private get eventsEnabled(): boolean {
     return this.field(CR0ACK, "EVENTQEN");
+  }
+
+  /** The vSMMU offers ATS to the guest. */
+  private get ats(): boolean {
+    return getField(IDR0, [this.guest.readRegister(IDR0.offset)], "ATS") === 1n;
   }
 
   private get gbpaAbort(): boolean {

@@ -177,14 +177,13 @@ export class HostDriver implements HostSmmu {
   /** A nest parent's stage 1 entries go too: the SMMU may have combined both stages. */
   private invalidations(domain: HostPagingDomain, iova: bigint, bytes: bigint): Uint8Array[] {
     const { stage, tag, nestParent } = domain;
-    if (stage === 1) return [commands.tlbiNhAsid(tag)];
     const pages = (bytes + PAGE - 1n) / PAGE;
+    const whole = stage === 1 ? commands.tlbiNhAsid : commands.tlbiS12Vmall;
+    const one = stage === 1 ? commands.tlbiNhVa : commands.tlbiS2Ipa;
     const list =
       pages > SINGLE_INVALIDATIONS_MAX
-        ? [commands.tlbiS12Vmall(tag)]
-        : Array.from({ length: Number(pages) }, (_, i) =>
-            commands.tlbiS2Ipa(tag, iova + BigInt(i) * PAGE),
-          );
+        ? [whole(tag)]
+        : Array.from({ length: Number(pages) }, (_, i) => one(tag, iova + BigInt(i) * PAGE));
     return nestParent ? [...list, commands.tlbiNhAll(tag)] : list;
   }
 
@@ -242,7 +241,7 @@ export class HostDriver implements HostSmmu {
   }
 
   /** Rewrites the device's STE in the driver's order, with an invalidation after each stage. */
-  private install(device: HostDevice, target: SteWords): void {
+  install(device: HostDevice, target: SteWords): void {
     const master = this.masterOf(device);
     const stages = updateStages(master.ste, target);
     for (const sid of device.streams) {

@@ -29,6 +29,9 @@ export const tlbiNhAll = (vmid: number): Uint8Array =>
 export const tlbiNhAsid = (asid: number): Uint8Array =>
   command("CMD_TLBI_NH_ASID", { "TLBI.ASID": asid });
 
+export const tlbiNhVa = (asid: number, va: bigint): Uint8Array =>
+  command("CMD_TLBI_NH_VA", { "TLBI.ASID": asid, "TLBI.Leaf": 1, "TLBI.Address": va });
+
 export const cfgiCd = (sid: number, ssid: number): Uint8Array =>
   command("CMD_CFGI_CD", { StreamID: sid, SubstreamID: ssid, "CFGI.Leaf": 1 });
 

@@ -33,25 +33,45 @@ export type HardwareInterrupt =
   | { readonly path: "user space"; readonly result: "sent" | "pending" | "disabled" }
   | { readonly path: "none" };
 
+/** How a device behaves. */
+export interface VfioPciOptions {
+  /** The host cannot add vectors to MSI-X while it is on (VFIO_IRQ_INFO_NORESIZE). Default true. */
+  readonly noresize?: boolean;
+  /** QEMU 11.1 hands the table to KVM again for a message that changed nothing. Default false. */
+  readonly commitEqual?: boolean;
+  readonly onVector?: (event: VectorEvent) => void;
+}
+
+/** What happened to a vector, in order. */
+export interface VectorEvent {
+  readonly kind: "use" | "release";
+  readonly vector: number;
+}
+
 /** A passed-through function. */
 export class VfioPciDevice implements VectorListener {
   readonly fn: PciFunction;
   private readonly irqchip: KvmIrqchip;
   private readonly host: VfioHost;
-  /** The host cannot add vectors to MSI-X while it is on (VFIO_IRQ_INFO_NORESIZE). */
   private readonly noresize: boolean;
+  private readonly commitEqual: boolean;
+  private readonly onVector: (event: VectorEvent) => void;
   private readonly vectors = new Map<number, VectorState>();
+  /** Vectors that wait for the one commit of MSI-X being switched on. */
+  private deferred: number[] | undefined;
   /** Vectors that the host has allocated. */
   private allocated = 0;
   private active = false;
 
   /** Throws when the function has no MSI-X. */
-  constructor(fn: PciFunction, irqchip: KvmIrqchip, host: VfioHost, noresize = true) {
+  constructor(fn: PciFunction, irqchip: KvmIrqchip, host: VfioHost, options: VfioPciOptions = {}) {
     if (fn.msix === undefined) throw new Error(`${fn.bdf} has no MSI-X`);
     this.fn = fn;
     this.irqchip = irqchip;
     this.host = host;
-    this.noresize = noresize;
+    this.noresize = options.noresize ?? true;
+    this.commitEqual = options.commitEqual ?? false;
+    this.onVector = options.onVector ?? (() => {});
   }
 
   /** GSI of the vector's route; undefined while user space handles the vector. */
@@ -67,14 +87,22 @@ export class VfioPciDevice implements VectorListener {
     else this.enableMsix();
   }
 
-  /** A vector became usable: route it, tie the eventfds, tell the host. */
+  /**
+   * A vector became usable: route it, tie the eventfds, tell the host. While MSI-X is being switched
+   * on, only the route is added: commit, irqfds and the host follow for all vectors at once.
+   */
   use(vector: number, message: MsiMessage): void {
+    this.onVector({ kind: "use", vector });
     const state = this.stateOf(vector);
-    if (state.gsi === undefined) this.addRoute(vector, state, message);
-    else this.updateRoute(state.gsi, message);
+    if (state.gsi !== undefined) this.updateRoute(state.gsi, message);
+    else if (this.addRoute(vector, state, message) && this.deferred === undefined) {
+      this.irqchip.commitRoutes();
+      this.connect(state);
+    }
     const resizing = vector >= this.allocated;
     this.allocated = Math.max(this.allocated, vector + 1);
-    if (resizing && this.noresize) {
+    if (this.deferred !== undefined) this.deferred.push(vector);
+    else if (resizing && this.noresize) {
       this.setIrqs(disableIndex(VFIO_PCI_MSIX_IRQ_INDEX));
       this.enableVectors();
     } else this.trigger(vector, [this.eventfdOf(vector, state)]);
@@ -82,6 +110,7 @@ export class VfioPciDevice implements VectorListener {
 
   /** A vector was masked: its route stays, its interrupts go to user space. */
   release(vector: number): void {
+    this.onVector({ kind: "release", vector });
     const state = this.vectors.get(vector);
     if (state?.gsi !== undefined) this.trigger(vector, [state.userFd]);
   }
@@ -102,8 +131,15 @@ export class VfioPciDevice implements VectorListener {
 
   private enableMsix(): void {
     this.active = true;
+    this.deferred = [];
     this.msix.listen(this);
-    if (this.allocated === 0) this.trigger(0, [-1]);
+    const used = this.deferred.map((vector) => this.stateOf(vector));
+    this.deferred = undefined;
+    const routed = used.filter(({ gsi }) => gsi !== undefined);
+    if (routed.length > 0) this.irqchip.commitRoutes();
+    for (const state of routed) this.connect(state);
+    if (this.allocated > 0) this.enableVectors();
+    else this.trigger(0, [-1]);
   }
 
   private disableMsix(): void {
@@ -124,23 +160,30 @@ export class VfioPciDevice implements VectorListener {
     return state;
   }
 
-  private addRoute(vector: number, state: VectorState, message: MsiMessage): void {
+  /** False when the vector gets no route: user space handles it. */
+  private addRoute(vector: number, state: VectorState, message: MsiMessage): boolean {
     const gsi = this.irqchip.addMsiRoute(this.fn, vector, message);
-    if (gsi < 0) return;
-    this.irqchip.commitRoutes();
+    if (gsi < 0) return false;
+    state.gsi = gsi;
+    return true;
+  }
+
+  /** Ties the route to an eventfd of its own; without one the route is given back. */
+  private connect(state: VectorState): void {
+    if (state.gsi === undefined) return;
     const kvmFd = this.host.openEventfd();
-    if (this.irqchip.assignIrqfd(kvmFd, gsi) === 0) {
-      state.gsi = gsi;
+    if (this.irqchip.assignIrqfd(kvmFd, state.gsi) === 0) {
       state.kvmFd = kvmFd;
       return;
     }
     this.host.closeEventfd(kvmFd);
-    this.irqchip.releaseGsi(gsi);
+    this.irqchip.releaseGsi(state.gsi);
+    state.gsi = undefined;
   }
 
   private updateRoute(gsi: number, message: MsiMessage): void {
-    this.irqchip.updateMsiRoute(gsi, this.fn, message);
-    this.irqchip.commitRoutes();
+    const result = this.irqchip.updateMsiRoute(gsi, this.fn, message);
+    if (result === 0 || this.commitEqual) this.irqchip.commitRoutes();
   }
 
   private close(state: VectorState): void {
