@@ -71,7 +71,8 @@ test("has 87 tests of memory", () => {
   expect(tests).toHaveLength(87);
 });
 
-test.each(tests)("predicts the events of $name", (t) => {
+/** The records that a test's transfer leaves in one mode; it ends where a piece gets through. */
+function eventsOf(t: FaultTest, mode: "arch" | "qemu"): string[] {
   const overlay = new Map<bigint, bigint>();
   for (const [at, hex] of t.pokes) poke(overlay, BigInt(at), hex);
   for (const line of t.trace) {
@@ -81,9 +82,31 @@ test.each(tests)("predicts the events of $name", (t) => {
   const read64 = (pa: bigint) => overlay.get(pa) ?? image.get(pa);
   const events: string[] = [];
   for (const iova of faultingPieces(BigInt(t.iova), t.count)) {
-    const a = translateOracle({ read64 }, regs, { sid: t.sid, iova, write: t.write }, "qemu");
+    const a = translateOracle({ read64 }, regs, { sid: t.sid, iova, write: t.write }, mode);
     if (a.recorded) events.push(Buffer.from(a.record!).toString("hex"));
     if (a.status === "ok" || a.status === "bypass") break;
   }
-  expect(events).toEqual(t.events);
+  return events;
+}
+
+test.each(tests)("predicts the events of $name", (t) => {
+  expect(eventsOf(t, "qemu")).toEqual(t.events);
+});
+
+test("the architecture gives the same events but for QEMU's known differences", () => {
+  const different = tests.filter((t) => eventsOf(t, "arch").join() !== t.events.join());
+  expect(different.map((t) => t.name)).toEqual([
+    "aptable1-write", // unprivileged accesses are checked
+    "ap0-unpriv-read",
+    "ap0-unpriv-write",
+    "ap2-unpriv-read",
+    "l0-block-reserved", // no block at level 0
+    "cd-fetch-outside-ram", // FetchAddr in its own field
+    "ste-s1cdmax3", // S1CDMax is ignored without SubstreamIDs
+    "nested-s2-unmapped-ipa-read", // IPA without its low 12 bits
+    "nested-s2-ro-write",
+    "nested-s1-2m-s2-4k-next-page",
+    "nested-s2-af0",
+    "nested-l1-table-ipa-unmapped", // S2=1 for a table behind the first
+  ]);
 });
