@@ -1,6 +1,6 @@
 // The MSI-X capability: vector table, masks, pending bits, and who hears of a change (PCI Local Bus 3.0 6.8.2).
 import { MSIX_CONTROL, MSIX_ENTRY, MSIX_POINTER } from "../spec/pci.ts";
-import { bytesOf, getField, setField, wordsOf } from "../spec/word.ts";
+import { bytesOf, getField, packFields, setField, wordsOf } from "../spec/word.ts";
 import { barAddress } from "./bar.ts";
 import { CAPABILITY, type ConfigSpace } from "./config.ts";
 import type { MsiMessage } from "./msi.ts";
@@ -17,6 +17,16 @@ export interface VectorListener {
   use(vector: number, message: MsiMessage): void;
   /** The vector was masked, or the listener left while it was usable. */
   release(vector: number): void;
+}
+
+/** Table entries of these vectors, 16 bytes each, from vector 0 on. */
+export function msixTableOf(vectors: readonly (MsiMessage & { masked: boolean })[]): Uint8Array {
+  const table = new Uint8Array(vectors.length * MSIX_ENTRY_BYTES);
+  vectors.forEach(({ address, data, masked }, v) => {
+    const values = { MessageAddress: address, MessageData: data, Mask: masked ? 1 : 0 };
+    table.set(bytesOf(packFields(MSIX_ENTRY, values)), v * MSIX_ENTRY_BYTES);
+  });
+  return table;
 }
 
 /** MSI-X of one function: control word in its configuration space, table and pending bits beside it. */
@@ -39,15 +49,15 @@ export class MsixCapability {
     this.vectorCount = config.number(MSIX_CONTROL, offset + CONTROL, "TableSize") + 1;
     this.table = new Uint8Array(this.vectorCount * MSIX_ENTRY_BYTES);
     this.pending = new Uint8Array(Math.ceil(this.vectorCount / 64) * 8);
-    if (table === undefined) for (let v = 0; v < this.vectorCount; v++) this.setMask(v, true);
-    else this.table.set(table.subarray(0, this.table.length));
+    for (let v = 0; v < this.vectorCount; v++) this.setMask(v, true);
+    if (table !== undefined) this.table.set(table.subarray(0, this.table.length));
     config.allow(MSIX_CONTROL, offset + CONTROL, ["FunctionMask", "Enable"]);
     this.functionMasked = this.isFunctionMasked();
   }
 
   /**
    * The MSI-X capability, if the function has one. `table` holds the entries as they are now;
-   * without it every vector is masked, as after reset.
+   * vectors beyond it are masked, as after reset.
    */
   static of(config: ConfigSpace, table?: Uint8Array): MsixCapability | undefined {
     const offset = config.find(CAPABILITY.MSIX);
