@@ -93,11 +93,19 @@ export class Field {
   }
 }
 
+/** Value of a hexadecimal digit by its character code. */
+const DIGIT = new Uint8Array(128);
+for (const [i, c] of [..."0123456789abcdef"].entries()) {
+  DIGIT[c.charCodeAt(0)] = i;
+  DIGIT[c.toUpperCase().charCodeAt(0)] = i;
+}
+
 /** Bytes of an even number of hexadecimal digits (checked by the caller). */
 export function bytesFromHex(digits: string): Uint8Array {
   const bytes = new Uint8Array(digits.length >> 1);
   for (let i = 0; i < bytes.length; i++) {
-    bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+    const high = DIGIT[digits.charCodeAt(2 * i)];
+    bytes[i] = high * 16 + DIGIT[digits.charCodeAt(2 * i + 1)];
   }
   return bytes;
 }

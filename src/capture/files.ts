@@ -3,13 +3,15 @@
 import { type ByteSource, bytesSource } from "./elf.ts";
 import { InputError } from "./errors.ts";
 
+const PART_BYTES = 1 << 18;
+
 /** Where a capture's files come from. */
 export interface CaptureFiles {
   /** The capture's name, for output. */
   readonly name: string;
   /** Full name of a file, for messages. */
   path(file: string): string;
-  /** The bytes of a file; undefined when it does not exist. */
+  /** The bytes of a file, as they are or already decompressed; undefined when it does not exist. */
   read(file: string): Promise<Uint8Array | undefined>;
   /** Random access to a file that may be too large to hold; undefined when not offered. */
   open?(file: string): Promise<ByteSource | undefined>;
@@ -55,10 +57,10 @@ export async function gunzip(bytes: Uint8Array, file: string): Promise<Uint8Arra
   return concat(parts);
 }
 
-/** The same in parts as they come; plain bytes come as one part. */
+/** The same in parts of moderate size. */
 export async function* gunzipParts(bytes: Uint8Array, file: string): AsyncGenerator<Uint8Array> {
   if (!isGzip(bytes)) {
-    yield bytes;
+    for (let at = 0; at < bytes.length; at += PART_BYTES) yield bytes.subarray(at, at + PART_BYTES);
     return;
   }
   const plain = new Blob([bytes as BlobPart])
@@ -70,16 +72,21 @@ export async function* gunzipParts(bytes: Uint8Array, file: string): AsyncGenera
     try {
       step = await reader.read();
     } catch {
-      throw new InputError(
-        file,
-        "the gzip data is damaged or ends early",
-        { offset: bytes.length },
-        "copy the file again",
-      );
+      throw damagedGzip(file, bytes.length);
     }
     if (step.done) return;
     yield step.value;
   }
+}
+
+/** The complaint about gzip data that does not decompress. */
+export function damagedGzip(file: string, size: number): InputError {
+  return new InputError(
+    file,
+    "the gzip data is damaged or ends early",
+    { offset: size },
+    "copy the file again",
+  );
 }
 
 /** A byte source of one file's (decompressed) content, by name. */

@@ -1,8 +1,11 @@
 // A guest's memory as a core holds it: sparse pages; an address outside every segment is unknown.
 
 import { type ByteSource, PAGE_BYTES, readCore, type Segment } from "./elf.ts";
+import { InputError } from "./errors.ts";
 
 const PAGE = BigInt(PAGE_BYTES);
+const CHUNK_BYTES = 1 << 20;
+const ATTACH_BYTES_MAX = 3n << 30n;
 
 /** Where an image's pages go: the address map of one engine (see engine AddressMap). */
 export interface PageTarget {
@@ -48,8 +51,19 @@ export class MemoryImage {
     return page;
   }
 
-  /** Maps every page of the image into `target`; for images that are known to be small. */
+  /**
+   * Maps every page of the image into `target`.
+   * @throws InputError when the image is larger than linear memory can hold
+   */
   attach(target: PageTarget): void {
+    if (this.bytes > ATTACH_BYTES_MAX) {
+      throw new InputError(
+        this.name,
+        `the segments describe 0x${this.bytes.toString(16)} bytes of memory`,
+        { offset: this.segments[0].header },
+        `at most 0x${ATTACH_BYTES_MAX.toString(16)} can be held`,
+      );
+    }
     for (const s of this.segments) {
       target.mapRam(s.base, s.bytes);
       for (let at = 0; at < s.fileBytes; at += CHUNK_BYTES) {
@@ -83,5 +97,3 @@ export class MemoryImage {
     return undefined;
   }
 }
-
-const CHUNK_BYTES = 1 << 20;

@@ -3,9 +3,10 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { gunzipSync } from "node:zlib";
 import type { ByteSource } from "./elf.ts";
 import { InputError } from "./errors.ts";
-import type { CaptureFiles } from "./files.ts";
+import { type CaptureFiles, damagedGzip, isGzip } from "./files.ts";
 
 const WHOLE_BYTES_MAX = 64 << 20;
 
@@ -29,8 +30,18 @@ export async function directoryFiles(directory: string): Promise<CaptureFiles> {
   return {
     name: basename(resolve(directory)),
     path: (file) => join(directory, file),
-    read: (file) => readIfThere(join(directory, file)),
+    read: async (file) => unpacked(await readIfThere(join(directory, file)), join(directory, file)),
   };
+}
+
+/** Decompresses gzip data with the platform's own library: faster than a stream. */
+function unpacked(bytes: Uint8Array | undefined, path: string): Uint8Array | undefined {
+  if (bytes === undefined || !isGzip(bytes)) return bytes;
+  try {
+    return gunzipSync(bytes);
+  } catch {
+    throw damagedGzip(path, bytes.length);
+  }
 }
 
 /** The bytes of a file, or undefined when it does not exist. */

@@ -33,6 +33,8 @@ export class CommandChecker {
   /** Whether queue memory is known from the list itself. */
   readonly #ordered: boolean;
   #waiting: Waiting[] = [];
+  /** CMDQ_BASE taken apart; forgotten at each register write. */
+  #queue: { base: number; log2: number } | undefined;
 
   constructor(
     smmu: ReplaySmmu,
@@ -52,12 +54,11 @@ export class CommandChecker {
     this.settle();
     const item: Waiting = { op, line, problem: undefined, consumed: false };
     this.#waiting.push(item);
-    const base = this.#smmu.read(CMDQ_BASE.offset, 8);
-    const log2 = Number(getField(CMDQ_BASE, [base], "LOG2SIZE"));
-    const at = Number(getField(CMDQ_BASE, [base], "ADDR")) + COMMAND_BYTES * (op.i % 2 ** log2);
-    this.#place(op, at, item);
+    const { base, log2 } = this.#where();
+    this.#place(op, base + COMMAND_BYTES * (op.i % 2 ** log2), item);
     if (this.#smmu.commandError()) return;
-    const cons = Number(getField(CMDQ_CONS, [this.#smmu.read(CMDQ_CONS.offset, 4)], "RD"));
+    // RD is the lowest field; ERR above it counts only while an error is active.
+    const cons = this.#smmu.stored(CMDQ_CONS.offset) % 2 ** (log2 + 1);
     if (cons % 2 ** log2 !== op.i % 2 ** log2) {
       item.problem = { expected: `index ${op.i}`, got: `CMDQ_CONS ${cons % 2 ** log2}` };
       return;
@@ -76,6 +77,7 @@ export class CommandChecker {
 
   /** After a register write, which is logged after its effects: all that waited is due. */
   afterWrite(): void {
+    this.#queue = undefined;
     if (this.#waiting.length > 0) this.#collect();
     this.end();
   }
@@ -95,6 +97,14 @@ export class CommandChecker {
   /** Gives every verdict; commands that were never consumed are mismatches. */
   end(): void {
     for (const item of this.#waiting.splice(0)) this.#verdict(item);
+  }
+
+  #where(): { base: number; log2: number } {
+    if (this.#queue) return this.#queue;
+    const word = [this.#smmu.read(CMDQ_BASE.offset, 8)];
+    const log2 = Number(getField(CMDQ_BASE, word, "LOG2SIZE"));
+    this.#queue = { base: Number(getField(CMDQ_BASE, word, "ADDR")), log2 };
+    return this.#queue;
   }
 
   #verdict(item: Waiting): void {
@@ -133,6 +143,7 @@ export class CommandChecker {
   /** Matches what the engine just consumed with the commands that wait, in order. */
   #collect(): void {
     const { trace } = this.#smmu;
+    const count = this.#smmu.traceCount();
     let item: Waiting | undefined;
     let pieces = 0;
     const queue = this.#waiting.filter((w) => !w.consumed);
@@ -141,7 +152,7 @@ export class CommandChecker {
         item.problem ??= { expected: `${item.op.ri.length} pieces`, got: `${pieces} pieces` };
       }
     };
-    for (let i = 0; i < this.#smmu.traceCount(); i++) {
+    for (let i = 0; i < count; i++) {
       if (trace.what(i) === TRACE_KIND.COMMAND) {
         close();
         item = queue.shift();
@@ -155,12 +166,11 @@ export class CommandChecker {
   }
 
   #checkPiece(item: Waiting, k: number, i: number): void {
-    const { trace } = this.#smmu;
-    const row = item.op.ri?.[k];
     if (this.#smmu.compat !== "qemu") return;
-    const got = this.#smmu.rangePiece(i);
-    if (row && trace.addressIs(i, row[2]) && got.join() === row.map(String).join()) return;
-    item.problem ??= { expected: `piece ${k}: ${row?.join() ?? "none"}`, got: got.join() };
+    const row = item.op.ri?.[k];
+    if (row && this.#smmu.rangePieceIs(i, row)) return;
+    const got = this.#smmu.rangePiece(i).join();
+    item.problem ??= { expected: `piece ${k}: ${row?.join() ?? "none"}`, got };
   }
 }
 

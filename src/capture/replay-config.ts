@@ -59,6 +59,8 @@ export class ConfigKeeper {
       setField(STE, ste, "V", 1);
       setField(STE, ste, "Config", config);
     }
+    const lookup = x.lk?.[0];
+    if (lookup && lookup[1] >= 0) setField(STE, ste, "S2VMID", lookup[1]);
     if (config === 6 || config === 7) this.#fixStage2(x, ste, config);
     if (x.cd !== undefined && getField(STE, ste, "S1ContextPtr") !== BigInt(x.cd)) {
       setField(STE, ste, "S1ContextPtr", x.cd);
@@ -86,7 +88,7 @@ export class ConfigKeeper {
     this.#memory.write(at, word[0]);
   }
 
-  /** VMID and table base of stage 2, from the first lookup and the first descriptor. */
+  /** Table base of stage 2, from the first lookup and the first descriptor. */
   #fixStage2(x: TranslationOp, ste: bigint[], config: number): void {
     if (getField(STE, ste, "S2AA64") === 0n || stage2Tables(ste) === undefined) {
       const template = this.#templates.stage2;
@@ -94,11 +96,9 @@ export class ConfigKeeper {
       else for (const [name, v] of Object.entries(DEFAULT_STAGE2)) set(STE, ste, name, v);
     }
     const lookup = x.lk?.[0];
-    if (!lookup) return;
-    setField(STE, ste, "S2VMID", lookup[1]);
     const first = x.pte?.[0];
     const tables = stage2Tables(ste);
-    if (lookup[3] !== 0 || !first || !tables) return;
+    if (lookup?.[3] !== 0 || !first || !tables) return;
     const input = config === 7 ? lookup[2] : (x.iova ?? 0);
     const index = startIndex(tables, BigInt(input));
     const base = BigInt(first[0]) - 8n * index;

@@ -139,11 +139,13 @@ class StreamMaps {
     const limits = final ? [leaf, final] : [leaf];
     const writeOnly = tables.stage === 2 ? accessBits(leaf.pte) === 2 : false;
     const finalWriteOnly = final !== undefined && accessBits(final.pte) === 2;
-    engine.translate(this.#stream.sid, leaf.va, {
-      write: writeOnly || finalWriteOnly,
-      privileged: tables.stage === 1 && (accessBits(leaf.pte) & 1) === 0,
-    });
     const { answer } = engine;
+    // APTable may take unprivileged access away above the leaf.
+    for (const privileged of tables.stage === 1 ? [false, true] : [false]) {
+      const access = { write: writeOnly || finalWriteOnly, privileged };
+      engine.translate(this.#stream.sid, leaf.va, access);
+      if (answer.outcome !== "event" || answer.eventName() !== "F_PERMISSION") break;
+    }
     if (answer.outcome === "ok" && answer.pa() === pa && (!nested || final)) return undefined;
     if (nested && !final && this.#stage2Fault(engine, leaf)) return undefined;
     return this.#explains(engine, limits) ? undefined : describeAnswer(engine);

@@ -119,6 +119,11 @@ export class ReplayMemory {
     const base = pa - offset;
     const known = this.#pages.get(base);
     if (known !== undefined) return known + offset;
+    const mapped = this.map.lin(BigInt(base));
+    if (mapped >= 0) {
+      this.#pages.set(base, mapped);
+      return mapped + offset;
+    }
     if (!anywhere && !this.isRam(base)) return -1;
     const lin = this.map.mapRam(BigInt(base), PAGE_BYTES, this.#free.pop());
     this.#pages.set(base, lin);

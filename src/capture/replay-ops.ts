@@ -2,7 +2,7 @@
 
 import { InputError } from "./errors.ts";
 import type { Int, Json } from "./json.ts";
-import type { JsonObject } from "./lists.ts";
+import { type JsonObject, parseLine } from "./lists.ts";
 
 /** What became of a recorded translation. */
 export type Outcome = "ok" | "bypass" | "abort" | "event" | "silent";
@@ -107,86 +107,94 @@ export type ReplayOp =
   | MsiOp
   | StoreOp;
 
+/** A number that lost bits does not pass: such a line must be parsed exactly. */
 const isInt = (v: Json | undefined): v is Int =>
-  (typeof v === "number" && Number.isInteger(v)) || typeof v === "bigint";
-const isNumber = (v: Json | undefined): boolean => typeof v === "number" && Number.isInteger(v);
+  typeof v === "number" ? Number.isSafeInteger(v) : typeof v === "bigint";
+const isNumber = (v: Json | undefined): boolean => typeof v === "number" && Number.isSafeInteger(v);
 const isHex = (digits: number) => (v: Json | undefined) =>
   typeof v === "string" && v.length === digits && /^[0-9a-f]*$/i.test(v);
 const isText = (v: Json | undefined): boolean => typeof v === "string";
 const isHexWord = (v: Json | undefined): boolean =>
   typeof v === "string" && /^0x[0-9a-f]{1,16}$/i.test(v);
 
-/** An array of rows of `length` integers, of which the first `narrow` columns must be numbers. */
-const isRows = (length: number) => (v: Json | undefined) =>
-  Array.isArray(v) &&
-  v.every((row) => Array.isArray(row) && row.length >= length && row.every(isInt));
+/** An array of rows of at least `length` integers. */
+const isRows = (length: number) => (v: Json | undefined) => {
+  if (!Array.isArray(v)) return false;
+  for (const row of v) {
+    if (!Array.isArray(row) || row.length < length) return false;
+    for (const cell of row) if (!isInt(cell)) return false;
+  }
+  return true;
+};
 
 type Test = (v: Json | undefined) => boolean;
 type Shape = { must: [string, Test][]; may: [string, Test][] };
 
 const INDEX: [string, Test][] = [["m", isNumber]];
-const SHAPES: Record<string, Shape> = {
-  x: {
-    must: [
-      ["sid", isNumber],
-      ["cfg", isNumber],
-      ["res", isText],
-    ],
-    may: [
-      ["iova", isInt],
-      ["pa", isInt],
-      ["perm", isNumber],
-      ["stage", isNumber],
-      ["ste", isInt],
-      ["cd", isInt],
-      ["oas", isNumber],
-      ["tt", isRows(5)],
-      ["lk", isRows(4)],
-      ["pte", isRows(2)],
-      ["ins", isRows(5)],
-      ["ev", isText],
-      ["evr", isHex(64)],
-      ...INDEX,
-    ],
-  },
-  w: {
-    must: [
-      ["a", isNumber],
-      ["v", isInt],
-      ["s", isNumber],
-    ],
-    may: INDEX,
-  },
-  cmd: {
-    must: [
-      ["i", isNumber],
-      ["name", isText],
-      ["raw", isHex(32)],
-    ],
-    may: [["ri", isRows(8)], ...INDEX],
-  },
-  cmderr: {
-    must: [
-      ["name", isText],
-      ["err", isNumber],
-    ],
-    may: INDEX,
-  },
-  its: {
-    must: [
-      ["i", isNumber],
-      ["c", isNumber],
-      ["raw", isHex(64)],
-    ],
-    may: [],
-  },
-  msi: {
-    must: ["dev", "data", "off", "ev_", "lpi", "icid", "v", "rd"].map((n) => [n, isNumber]),
-    may: [],
-  },
-  pg: { must: [["a", isInt]], may: [["k", isNumber]] },
-  pgx: { must: [["a", isInt]], may: [] },
-};
+const SHAPES = new Map<string, Shape>(
+  Object.entries({
+    x: {
+      must: [
+        ["sid", isNumber],
+        ["cfg", isNumber],
+        ["res", isText],
+      ],
+      may: [
+        ["iova", isInt],
+        ["pa", isInt],
+        ["perm", isNumber],
+        ["stage", isNumber],
+        ["ste", isInt],
+        ["cd", isInt],
+        ["oas", isNumber],
+        ["tt", isRows(5)],
+        ["lk", isRows(4)],
+        ["pte", isRows(2)],
+        ["ins", isRows(5)],
+        ["ev", isText],
+        ["evr", isHex(64)],
+        ...INDEX,
+      ],
+    },
+    w: {
+      must: [
+        ["a", isNumber],
+        ["v", isInt],
+        ["s", isNumber],
+      ],
+      may: INDEX,
+    },
+    cmd: {
+      must: [
+        ["i", isNumber],
+        ["name", isText],
+        ["raw", isHex(32)],
+      ],
+      may: [["ri", isRows(8)], ...INDEX],
+    },
+    cmderr: {
+      must: [
+        ["name", isText],
+        ["err", isNumber],
+      ],
+      may: INDEX,
+    },
+    its: {
+      must: [
+        ["i", isNumber],
+        ["c", isNumber],
+        ["raw", isHex(64)],
+      ],
+      may: [],
+    },
+    msi: {
+      must: ["dev", "data", "off", "ev_", "lpi", "icid", "v", "rd"].map((n) => [n, isNumber]),
+      may: [],
+    },
+    pg: { must: [["a", isInt]], may: [["k", isNumber]] },
+    pgx: { must: [["a", isInt]], may: [] },
+  } satisfies Record<string, Shape>),
+);
 const STORE: Shape = {
   must: [
     ["a", isInt],
@@ -194,35 +202,50 @@ const STORE: Shape = {
   ],
   may: [],
 };
-for (const name of ["ms", "mw", "mq"]) SHAPES[name] = STORE;
+for (const name of ["ms", "mw", "mq"]) SHAPES.set(name, STORE);
 
 /** Operations that are part of the run but that a replay does not act on. */
 const OTHERS = new Set(["r", "msixw", "msixc", "pcw", "gerror", "gerrorn", "irq"]);
 
 /**
- * Checks one parsed line.
+ * Parses and checks one line.
  * @returns undefined for an operation that a replay does not act on
  * @throws InputError naming the line and the member that does not fit
  */
-export function checkOp(value: Json, file: string, line: number): ReplayOp | undefined {
-  const fail = (what: string): never => {
-    throw new InputError(file, what, { line });
-  };
-  if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    return fail("an operation must be an object");
+export function parseOp(text: string, file: string, line: number): ReplayOp | undefined {
+  let quick: Json | undefined;
+  try {
+    quick = JSON.parse(text) as Json;
+  } catch {
+    // The exact parser says where it goes wrong.
   }
-  const op = (value as JsonObject).op;
-  if (typeof op !== "string") return fail('"op" is missing');
-  if (OTHERS.has(op)) return undefined;
-  const shape = Object.hasOwn(SHAPES, op) ? SHAPES[op] : fail(`unknown operation "${op}"`);
+  if (quick !== undefined && typeof checkOp(quick) !== "string") return asOp(quick);
+  const exact = parseLine(text, file, line);
+  const problem = checkOp(exact);
+  if (typeof problem === "string") throw new InputError(file, problem, { line });
+  return asOp(exact);
+}
+
+const asOp = (value: Json): ReplayOp | undefined =>
+  OTHERS.has((value as JsonObject).op as string) ? undefined : (value as unknown as ReplayOp);
+
+/** What is wrong with a parsed line, if anything; members that are null are taken out. */
+function checkOp(value: Json): string | undefined {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    return "an operation must be an object";
+  }
+  const { op } = value;
+  if (typeof op !== "string") return '"op" is missing';
+  const shape = SHAPES.get(op);
+  if (!shape) return OTHERS.has(op) ? undefined : `unknown operation "${op}"`;
   for (const [name, test] of shape.must) {
-    if (!test(value[name])) fail(`"${name}" of operation "${op}" is missing or malformed`);
+    if (!test(value[name])) return `"${name}" of operation "${op}" is missing or malformed`;
   }
   for (const [name, test] of shape.may) {
     const member = value[name];
     if (member === undefined) continue;
     if (member === null) delete value[name];
-    else if (!test(member)) fail(`"${name}" of operation "${op}" is malformed`);
+    else if (!test(member)) return `"${name}" of operation "${op}" is malformed`;
   }
-  return value as unknown as ReplayOp;
+  return undefined;
 }

@@ -110,7 +110,8 @@ export class ReplayRun {
     }
     const record = x.evr === undefined ? undefined : recordOf(x.evr);
     if (record) this.#makeRoom(smmu);
-    smmu.translate(x.sid, x.iova ?? 0, {
+    const iova = record && beforeInput(x) ? record.address : (x.iova ?? 0);
+    smmu.translate(x.sid, iova, {
       write: write ?? record?.write ?? (x.perm === WRITE_ONLY && x.res === "ok"),
       privileged: record?.privileged ?? false,
       instruction: record?.instruction ?? false,
@@ -160,12 +161,32 @@ export class ReplayRun {
   }
 }
 
-/** Direction and privilege of the access that an event record tells about. */
-function recordOf(evr: string): { write: boolean; privileged: boolean; instruction: boolean } {
+/** What an event record says of the access. */
+interface RecordedAccess {
+  write: boolean;
+  privileged: boolean;
+  instruction: boolean;
+  address: bigint;
+}
+
+/**
+ * Whether the request failed before its own address was looked up: translating the CD or a table
+ * base. The line then has that address, and only the record has the request's.
+ */
+function beforeInput(x: TranslationOp): boolean {
+  return x.cfg === 0 && x.lk !== undefined && x.cd !== undefined && x.lk.every((l) => l[0] === -1);
+}
+
+function recordOf(evr: string): RecordedAccess {
   const words = wordsOf(bytesFromHex(evr));
   const type = EVENT.caseOf(Number(getField(EVENT, words, "EventID")));
   const has = (name: "RnW" | "PnU" | "InD") =>
     type !== undefined && name in type.field && getField(EVENT, words, name) === 1n;
   const directed = type !== undefined && "RnW" in type.field;
-  return { write: directed && !has("RnW"), privileged: has("PnU"), instruction: has("InD") };
+  return {
+    write: directed && !has("RnW"),
+    privileged: has("PnU"),
+    instruction: has("InD"),
+    address: getField(EVENT, words, "InputAddr"),
+  };
 }

@@ -108,8 +108,12 @@ export class ReplaySmmu {
   /** Output address size in bits (IDR5.OAS). */
   readonly oasBits: number;
 
+  /** Linear address of the register file, by page 0 offset. */
+  readonly #registers: number;
+
   private constructor(smmu: Smmu, state: SmmuState) {
     this.smmu = smmu;
+    this.#registers = smmu.engine.place(0);
     this.compat = smmu.compat;
     this.answer = new EngineAnswer(smmu);
     this.trace = new TraceView(smmu.memory.memory, smmu.traceLin);
@@ -168,14 +172,29 @@ export class ReplaySmmu {
     this.write(CMDQ_PROD.offset, BigInt(prod), 4);
   }
 
-  /** CMDQ_CONS.ERR while a command error is active. */
-  commandError(): number | undefined {
-    const active = this.read(GERROR.offset, 4) ^ this.read(GERRORN.offset, 4);
-    if (getField(GERROR, [active], "CMDQ_ERR") === 0n) return undefined;
-    return Number(getField(CMDQ_CONS, [this.read(CMDQ_CONS.offset, 4)], "ERR"));
+  /** A 32-bit register of page 0, as it is stored. */
+  stored(offset: number): number {
+    return this.smmu.memory.view().getUint32(this.#registers + offset, true);
   }
 
-  /** A RANGE record as the `ri` columns: VMID, ASID, address, TG, pages, TTL, leaf, stage. */
+  /** CMDQ_CONS.ERR while a command error is active. */
+  commandError(): number | undefined {
+    const active = this.stored(GERROR.offset) ^ this.stored(GERRORN.offset);
+    if (active === 0 || getField(GERROR, [BigInt(active >>> 0)], "CMDQ_ERR") === 0n) {
+      return undefined;
+    }
+    return Number(getField(CMDQ_CONS, [BigInt(this.stored(CMDQ_CONS.offset))], "ERR"));
+  }
+
+  /** Whether a RANGE record equals an `ri` row: VMID, ASID, address, TG, pages, TTL, leaf, stage. */
+  rangePieceIs(i: number, row: readonly Int[]): boolean {
+    const { trace: t } = this;
+    if (row[0] !== t.vmid(i) || row[1] !== t.asid(i) || row[3] !== t.aux(i)) return false;
+    if (row[5] !== t.level(i) || row[6] !== t.flags(i) || row[7] !== t.stage(i)) return false;
+    return t.addressIs(i, row[2]) && t.valueIs(i, row[4]);
+  }
+
+  /** A RANGE record in the order of the `ri` columns. */
   rangePiece(i: number): string[] {
     const { trace: t } = this;
     const ttl = t.level(i);

@@ -138,7 +138,8 @@ function gotSteps(x: TranslationOp, smmu: ReplaySmmu, exactTables: boolean): str
   const { trace: t } = smmu;
   const got: TranslationOp = { ...x, ste: undefined, cd: undefined, lk: [], pte: [], ins: [] };
   got.tt = [];
-  for (let i = 0; i < smmu.traceCount(); i++) {
+  const count = smmu.traceCount();
+  for (let i = 0; i < count; i++) {
     const key = [t.asid(i), t.vmid(i), t.address(i)] as [number, number, Int];
     switch (t.what(i)) {
       case TRACE_KIND.CONFIG_LOOKUP:

@@ -7,13 +7,15 @@ import { STE } from "../spec/ste.ts";
 import { getField } from "../spec/word.ts";
 import { type Capture, readList } from "./capture.ts";
 import { gunzip } from "./files.ts";
-import { parseLine, readLines } from "./lists.ts";
+import { readLines } from "./lists.ts";
+import { machineOf, smmuOfSid } from "./machine.ts";
 import type { Templates } from "./replay-config.ts";
 import { FaultTests } from "./replay-faults.ts";
 import { ItsChecker } from "./replay-its.ts";
 import { checkMaps } from "./replay-maps.ts";
 import { ReplayMemory } from "./replay-memory.ts";
-import { checkOp } from "./replay-ops.ts";
+import { checkManifestMsis } from "./replay-msi.ts";
+import { parseOp } from "./replay-ops.ts";
 import { type ReplayReport, ReportBuilder } from "./replay-report.ts";
 import { ReplayRun } from "./replay-run.ts";
 import { ReplaySmmu } from "./replay-smmu.ts";
@@ -44,6 +46,7 @@ export interface ReplayJob {
 export const SECTIONS: ReplaySection[] = [
   { name: "maps", run: replayMaps },
   { name: "run", run: replayRun },
+  { name: "msi", run: replayManifestMsis },
 ];
 
 /**
@@ -67,10 +70,9 @@ async function replayMaps({ capture, compat, report }: ReplayJob): Promise<void>
   if (!list) return;
   const { manifest, image } = capture;
   const host = HostMemory.create();
-  const memory = new ReplayMemory(new AddressMap(host), host.memory, [], image);
-  for (const s of image.segments) {
-    for (let at = s.base; at < s.base + s.bytes; at += 4096n) memory.ensure(Number(at));
-  }
+  const map = new AddressMap(host);
+  image.attach(map);
+  const memory = new ReplayMemory(map, host.memory, []);
   const engines = new Map<string, ReplaySmmu>();
   const engine = async (index: number, rules: Compat): Promise<ReplaySmmu> => {
     const key = `${index} ${rules}`;
@@ -103,6 +105,7 @@ async function replayRun({ capture, compat, report, progress }: ReplayJob): Prom
   for (const state of manifest.smmus) {
     smmus.push(await ReplaySmmu.create(memory, state, { compat, cache: "qemu" }));
   }
+  const smmuOf = smmuOfSid(manifest);
   const context = { manifest, report, file: list.file };
   const run = new ReplayRun({
     file: list.file,
@@ -111,7 +114,7 @@ async function replayRun({ capture, compat, report, progress }: ReplayJob): Prom
     its: await ItsChecker.create(host, image, compat, context),
     faults: await readFaultTests(capture, memory),
     templates: findTemplates(capture, memory),
-    smmuOf: smmuBySid(capture),
+    smmuOf: (sid) => smmuOf(sid) ?? 0,
     report,
   });
   for await (const batch of readLines(list.bytes, list.file)) {
@@ -119,7 +122,7 @@ async function replayRun({ capture, compat, report, progress }: ReplayJob): Prom
       const line = batch.first + i;
       const text = batch.lines[i];
       if (text === "") continue;
-      const op = checkOp(parseLine(text, list.file, line), list.file, line);
+      const op = parseOp(text, list.file, line);
       if (op) run.step(op, line);
     }
     progress(batch.progress, batch.first + batch.lines.length - 1);
@@ -155,17 +158,8 @@ function findTemplates(capture: Capture, memory: ReplayMemory): Templates {
   return templates;
 }
 
-/** Which SMMU a StreamID belongs to: by what the manifest says of it, else of its bus. */
-function smmuBySid(capture: Capture): (sid: number) => number {
-  const { functions, streams, msis } = capture.manifest;
-  const bySid = new Map<number, number>();
-  const byBus = new Map<number, number>();
-  const learn = (sid: number, smmu: number) => {
-    bySid.set(sid, smmu);
-    byBus.set(sid >>> 8, smmu);
-  };
-  for (const s of streams) learn(s.sid, s.smmu);
-  for (const m of msis) if (m.smmu !== null) learn(m.sid, m.smmu);
-  for (const f of functions) if (typeof f.smmu === "number") learn(f.requesterId, f.smmu);
-  return (sid) => bySid.get(sid) ?? byBus.get(sid >>> 8) ?? 0;
+/** Every vector of the manifest: IOVA, doorbell, DeviceID and EventID, LPI. */
+async function replayManifestMsis({ capture, compat, report }: ReplayJob): Promise<void> {
+  if (capture.manifest.msis.length === 0) return;
+  checkManifestMsis(capture.manifest, await machineOf(capture, { compat }), report);
 }

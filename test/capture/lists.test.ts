@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { InputError } from "../../src/capture/errors.ts";
 import { gunzip, memoryFiles, openSource } from "../../src/capture/files.ts";
 import { parseLine, readLines } from "../../src/capture/lists.ts";
-import { checkOp } from "../../src/capture/replay-ops.ts";
+import { parseOp } from "../../src/capture/replay-ops.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -55,11 +55,16 @@ test.each([
   ['{"op":"x","sid":1,"cfg":0,"res":"ok","evr":"zz"}', '"evr" of operation "x" is malformed'],
   ['{"op":"mw","a":8,"v":"12"}', '"v" of operation "mw"'],
 ])("%s is refused", (text, message) => {
-  expect(() => checkOp(JSON.parse(text), "r.jsonl", 3)).toThrow(`r.jsonl at line 3: ${message}`);
+  expect(() => parseOp(text, "r.jsonl", 3)).toThrow(`r.jsonl at line 3: ${message}`);
+});
+
+test("descriptors keep their upper bits", () => {
+  const op = parseOp('{"op":"x","sid":1,"cfg":1,"res":"ok","pte":[[8,27021597899034187]]}', "r", 1);
+  expect(op).toMatchObject({ pte: [[8, 27021597899034187n]] });
 });
 
 test("operations that a replay does not act on are skipped", () => {
-  expect(checkOp(JSON.parse('{"op":"pcw","t":"x"}'), "r", 1)).toBeUndefined();
+  expect(parseOp('{"op":"pcw","t":"x"}', "r", 1)).toBeUndefined();
 });
 
 test("a missing file is named", async () => {
