@@ -164,7 +164,7 @@ function forceWriteBack(level: Level): Level {
   return { cache: "WB", readAllocate: true, writeAllocate: true, transient: false };
 }
 
-/** The type behind stage 2 with FWB (D8-100, D8-101); MemAttr[3] is RES0, the reserved 4 acts as 5. */
+/** The type behind stage 2 with FWB (D8-100, D8-101). MemAttr[3] is RES0; reserved 4 acts as 5. */
 function applyFwb(type: number, attr: number): number {
   if ((attr & 4) === 0) return combineTypes(type, (attr & 3) << 2);
   if ((attr & 3) === 3) return type;

@@ -1,4 +1,4 @@
-// The oracle's `qemu` mode against a guest's fault tests on live tables: every event record, bit for bit.
+// The oracle against a guest's fault tests on live tables: every event record, bit for bit.
 
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";

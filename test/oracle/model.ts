@@ -20,6 +20,11 @@ export interface OracleRegisters {
   gbpa: number;
   strtabBase: bigint;
   strtabBaseCfg: number;
+  /**
+   * `qemu` mode: SPLIT of an earlier STRTAB_BASE_CFG write with FMT=1 since reset. QEMU never goes
+   * back to linear, and keeps this SPLIT while FMT is something else.
+   */
+  latchedSplit?: number;
 }
 
 /** One transaction. A missing `ssid` means that it carries no SubstreamID (SSV=0). */

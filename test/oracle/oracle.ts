@@ -1,4 +1,4 @@
-// An SMMUv3 translator written from the architecture alone: one transaction, no caches (IHI0070 15).
+// An SMMUv3 translator from the architecture alone: one transaction, no caches (IHI0070 15).
 //
 // Choices where the architecture leaves one (UNPREDICTABLE, IMPDEF, CONSTRAINED UNPREDICTABLE):
 // | place                                        | choice                                        |

@@ -1,4 +1,4 @@
-// The oracle's `qemu` mode with its caches against a run recorded in order: every lookup, descriptor
+// The oracle's `qemu` mode with its caches against a run recorded in order: lookups, descriptor
 // read, insert and result of a Linux guest, with memory rebuilt from the guest's own stores.
 
 import { readFileSync } from "node:fs";

@@ -100,8 +100,8 @@ function fetchSte(
   if (sid >= 2 ** Math.min(log2Size, f.sidBits)) return { event: EVENT.C_BAD_STREAMID };
   const base = inPlace(regs.strtabBase, 51, 6);
   let address: bigint;
-  if (field(cfg, 17, 16) === 1) {
-    const split = field(cfg, 10, 6);
+  const split = field(cfg, 17, 16) === 1 ? field(cfg, 10, 6) : regs.latchedSplit;
+  if (split !== undefined) {
     const l1 = alignDown(base, Math.max(5, log2Size - split - 1 + 3));
     const at = l1 + BigInt(Math.floor(sid / 2 ** split)) * 8n;
     const l1std = fetcher.word("l1std", 0, 0, at);

@@ -1,7 +1,7 @@
 // Streams, contexts, faults and records of the oracle against the rules of the architecture.
 
 import { describe, expect, test } from "vitest";
-import { EVENT } from "./bits.ts";
+import { EVENT, swapBytes } from "./bits.ts";
 import { AT, type CdFields, decodeRecord, SID, type SteFields, World } from "./world.ts";
 
 /** A page table with one 4 KiB page at VA 0 whose leaf is given; stage 1 alone. */
@@ -259,6 +259,14 @@ describe("walks", () => {
     expect(record(readOnly)).toMatchObject({ event: 0x13, s2: 1, class: 2, rnw: 0 });
     const broken = nest(page(RW_PAGE)).store(AT.s2Root + 8n, 0x8000_0003n);
     expect(record(broken)).toMatchObject({ event: 0xb, s2: 1, class: 0, address: 0x8000_0008n });
+  });
+
+  test("ENDI and S2ENDI turn descriptors round, not structures", () => {
+    const world = nest(page(RW_PAGE, { ENDI: 1 }), { S2ENDI: 1 });
+    world.regs.idr0 &= ~(3 << 21);
+    expect(world.run().record?.[0]).toBe(EVENT.F_TRANSLATION);
+    for (const [at, word] of world.memory) if (at >= AT.s1Root) world.store(at, swapBytes(word));
+    expect(world.run({ iova: 0x89n })).toMatchObject({ status: "ok", stage: 3, pa: 0x4123_4089n });
   });
 
   test("S2PTW faults table accesses to Device memory; the event says that it was a read", () => {

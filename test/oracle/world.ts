@@ -1,6 +1,6 @@
 // A one-stream machine for the oracle's own tests: fields by name, tables by hand.
 
-import type { OracleAnswer, OracleRegisters, OracleRequest } from "./model.ts";
+import type { OracleAnswer, OracleMode, OracleRegisters, OracleRequest } from "./model.ts";
 import { translateOracle } from "./oracle.ts";
 
 /** Absolute bit ranges of the STE fields that the tests set (IHI0070 5.2). */
@@ -134,12 +134,12 @@ export class World {
     return this.store(AT.cd, ...words);
   }
 
-  run(request: Partial<OracleRequest> = {}): OracleAnswer {
+  run(request: Partial<OracleRequest> = {}, mode: OracleMode = "arch"): OracleAnswer {
     const read64 = (pa: bigint) => {
       if (pa >> 30n !== 1n) return undefined;
       return this.memory.get(pa) ?? 0n;
     };
-    return translateOracle({ read64 }, this.regs, { sid: SID, iova: 0n, ...request }, "arch");
+    return translateOracle({ read64 }, this.regs, { sid: SID, iova: 0n, ...request }, mode);
   }
 }
 

@@ -1,4 +1,4 @@
-// Random machines for property tests: registers, memory and requests, plausible and hostile at once.
+// Random machines for property tests: registers, memory, requests; plausible and hostile at once.
 
 import fc from "fast-check";
 import { Builder } from "./builder.ts";

@@ -111,34 +111,9 @@ function drawQemu(draw: Draw): Machine {
   };
 }
 
-/** An SMMU with any mixture of the modelled features. */
-function drawArch(draw: Draw, options: Options): Machine {
-  const stages = draw.weighted([
-    [20, 3],
-    [2, 2],
-    [1, 1],
-  ]);
-  const s1p = (stages & 2) !== 0;
-  const s2p = (stages & 1) !== 0;
-  const hyp = s1p && s2p && draw.chance(70);
-  const mixedEndian = options.mixedEndian === true && draw.chance(10);
-  const twoLevelStreams = !draw.chance(12);
-  const twoLevelCds = !draw.chance(15);
-  const asid16 = !draw.chance(20);
-  const vmid16 = !draw.chance(20);
-  const termModel = !draw.chance(50);
-  const sidBits = draw.weighted([
-    [6, 16],
-    [1, 8],
-    [1, 24],
-    [1, 32],
-    [1, 6],
-  ]);
-  const ssidBits = draw.pick([0, 8, 10, 16, 20, 5, 1]);
-  const granuleBits = draw.chance(12) ? draw.between(1, 7) : 7;
-  const oasField = draw.pick([4, 5, 4, 5, 2, 3, 1, 0]);
-  const stt = draw.chance(40);
-  const idr3 = bits(
+/** IDR3 of an SMMU with any mixture of HAD, XNX, FWB, STT, RIL, BBML, E0PD, PTWNNC and EPAN. */
+function drawIdr3(draw: Draw, s2p: boolean, stt: boolean): number {
+  return bits(
     [2, !draw.chance(10)],
     [4, s2p && !draw.chance(30)],
     [8, s2p && !draw.chance(40)],
@@ -149,30 +124,66 @@ function drawArch(draw: Draw, options: Options): Machine {
     [14, s2p && draw.chance(50)],
     [17, draw.chance(50)],
   );
-  const registers = {
-    idr0: bits(
+}
+
+/** An SMMU with any mixture of the modelled features. */
+function drawArch(draw: Draw, options: Options): Machine {
+  const stages = draw.weighted([
+    [20, 3],
+    [2, 2],
+    [1, 1],
+  ]);
+  const s1p = (stages & 2) !== 0;
+  const s2p = (stages & 1) !== 0;
+  const granuleBits = draw.chance(12) ? draw.between(1, 7) : 7;
+  const oasField = draw.pick([4, 5, 4, 5, 2, 3, 1, 0]);
+  const features = {
+    s1p,
+    s2p,
+    hyp: s1p && s2p && draw.chance(70),
+    stt: draw.chance(40),
+    twoLevelStreams: !draw.chance(12),
+    twoLevelCds: !draw.chance(15),
+    vmid16: !draw.chance(20),
+    asid16: !draw.chance(20),
+    mixedEndian: options.mixedEndian === true && draw.chance(10),
+    sidBits: draw.pick([16, 16, 16, 16, 16, 8, 24, 32, 6]),
+    ssidBits: draw.pick([0, 8, 10, 16, 20, 5, 1]),
+    oas: OAS_BITS[oasField],
+    granules: [12, 14, 16].filter((_, i) => ((granuleBits >> i) & 1) !== 0),
+    termModel: !draw.chance(50),
+  };
+  const f = features;
+  const idr0 = [
+    ...([
       [0, stages],
       [2, 2],
       [4, 1],
-      [9, hyp],
-      [12, asid16],
-      [18, vmid16],
-      [19, twoLevelCds],
-      [21, mixedEndian ? 0 : 2],
+      [9, f.hyp],
+      [12, f.asid16],
+      [18, f.vmid16],
+    ] as const),
+    ...([
+      [19, f.twoLevelCds],
+      [21, f.mixedEndian ? 0 : 2],
       [24, 1],
-      [26, termModel],
-      [27, twoLevelStreams],
-    ),
+      [26, f.termModel],
+    ] as const),
+    [27, f.twoLevelStreams] as const,
+  ];
+  const overrides = [!draw.chance(30), !draw.chance(30)];
+  const registers = {
+    idr0: bits(...idr0),
     idr1: bits(
-      [0, sidBits],
-      [6, ssidBits],
+      [0, f.sidBits],
+      [6, f.ssidBits],
       [16, 10],
       [21, 10],
-      [26, !draw.chance(30)],
-      [27, !draw.chance(30)],
+      [26, overrides[0]],
+      [27, overrides[1]],
     ),
     idr2: 0,
-    idr3,
+    idr3: drawIdr3(draw, s2p, f.stt),
     idr4: 0,
     idr5: bits([0, oasField], [4, granuleBits]),
     aidr: draw.between(1, 4),
@@ -180,24 +191,7 @@ function drawArch(draw: Draw, options: Options): Machine {
     strtabBase: 0n,
     strtabBaseCfg: 0,
   };
-  return {
-    registers,
-    s1p,
-    s2p,
-    hyp,
-    e2h: (registers.cr2 & 1) !== 0,
-    stt,
-    twoLevelStreams,
-    twoLevelCds,
-    vmid16,
-    asid16,
-    mixedEndian,
-    sidBits,
-    ssidBits,
-    oas: OAS_BITS[oasField],
-    granules: [12, 14, 16].filter((_, i) => ((granuleBits >> i) & 1) !== 0),
-    termModel,
-  };
+  return { registers, ...features, e2h: (registers.cr2 & 1) !== 0 };
 }
 
 /** Draws the registers of one SMMU. */
