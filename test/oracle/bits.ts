@@ -1,8 +1,10 @@
 // Bit extraction on 64-bit words held as BigInt, and the small tables that all chapters share.
 
-/** The low `n` bits set. */
+const MASKS: readonly bigint[] = Array.from({ length: 65 }, (_, n) => (1n << BigInt(n)) - 1n);
+
+/** The low `n` bits set, n at most 64. */
 export function mask(n: number): bigint {
-  return (1n << BigInt(n)) - 1n;
+  return MASKS[n];
 }
 
 /** Bits [hi:lo] of a word, moved down to bit 0, as a BigInt. */
