@@ -1,4 +1,7 @@
 // One access: direction, privilege, instruction or data, and the STE's overrides (IHI0070 3.3.4, 5.2).
+
+import { PERM_PR, PERM_PW, PERM_PX, PERM_UR, PERM_UW, PERM_UX } from "./descriptor";
+import { hasQuirk, permsOverride } from "./features";
 import { configInstcfg, configPrivcfg } from "./layout/abi";
 import { Q_NO_PRIVILEGE } from "./layout/quirks";
 import {
@@ -8,15 +11,6 @@ import {
   withRequestflagsInstruction,
   withRequestflagsPrivileged,
 } from "./layout/words";
-import { hasQuirk, permsOverride } from "./features";
-import {
-  PERM_PR,
-  PERM_PW,
-  PERM_PX,
-  PERM_UR,
-  PERM_UW,
-  PERM_UX,
-} from "./descriptor";
 
 /** INSTCFG and PRIVCFG encodings. */
 const OVERRIDE_LOW: u32 = 2;

@@ -1,12 +1,8 @@
 // Memory attributes: MAIR bytes, STE overrides, combination of stages (IHI0070 13, DDI0487 D8.5).
-import {
-  configAlloccfg,
-  configMemAttr,
-  configMtcfg,
-  configShcfg,
-} from "./layout/abi";
-import { S1LEAF_SH_ISH, S1LEAF_SH_NSH, S1LEAF_SH_OSH } from "./layout/descriptor";
+
 import { typesOverride } from "./features";
+import { configAlloccfg, configMemAttr, configMtcfg, configShcfg } from "./layout/abi";
+import { S1LEAF_SH_ISH, S1LEAF_SH_NSH, S1LEAF_SH_OSH } from "./layout/descriptor";
 
 /** MAIR bytes: Device types have a zero high nibble; Normal types an outer and an inner nibble. */
 const DEVICE_NGNRNE: u32 = 0x00;
@@ -31,7 +27,6 @@ const RANK_WB: u32 = 3;
 
 /** Low bits of a FWB=1 MemAttr. */
 const FWB_FIELD: u32 = 7;
-const FWB_NC: u32 = 5;
 const FWB_WB: u32 = 6;
 const FWB_STAGE1: u32 = 7;
 const MEMATTR_INNER: u32 = 3;
@@ -46,21 +41,21 @@ export function isDevice(attr: u32): bool {
   return attr >> NIBBLE_BITS == 0;
 }
 
-/** A reserved nibble of a Normal type counts as Non-cacheable. */
+/** A reserved inner nibble of a Normal type counts as write-through transient (5.4). */
 function normalNibble(nibble: u32): u32 {
-  return nibble == 0 ? NC : nibble;
+  return nibble == 0 ? ALLOCATE : nibble;
 }
 
 /** Attr<index> of a MAIR, brought to one encoding for each type. */
 export function mairAttribute(mair: u64, index: u32): u32 {
-  const byte = <u32>(mair >> (<u64>index << 3)) & 0xff;
+  const byte = <u32>(mair >> ((<u64>index) << 3)) & 0xff;
   if (isDevice(byte)) return byte & DEVICE_FIELD;
   return (byte & ~NIBBLE) | normalNibble(byte & NIBBLE);
 }
 
 /** Whether a stage 2 MemAttr is a Device type by itself. */
 export function stage2IsDevice(memAttr: u32, fwb: bool): bool {
-  return fwb ? (memAttr & FWB_FIELD) <= MEMATTR_INNER : memAttr <= MEMATTR_INNER;
+  return fwb ? (memAttr & FWB_FIELD) <= MEMATTR_INNER : isDevice(memAttrByte(memAttr));
 }
 
 /** MAIR byte of a stage 2 MemAttr without FWB; its reserved encodings are Device-nGnRnE. */
@@ -89,15 +84,27 @@ function combineNibble(first: u32, second: u32): u32 {
   return rank == RANK_NC ? NC : first & ~WRITE_BACK;
 }
 
+/** FWB's write-back: hints of a cacheable level stay, anything else allocates. */
+function forceWriteBack(attr: u32): u32 {
+  if (isDevice(attr)) return NORMAL_WB;
+  const outer = writeBackNibble(attr >> NIBBLE_BITS);
+  return (outer << NIBBLE_BITS) | writeBackNibble(attr & NIBBLE);
+}
+
+function writeBackNibble(nibble: u32): u32 {
+  return nibble == NC ? WB | ALLOCATE : nibble | WRITE_BACK;
+}
+
 /** Type after stage 2: `attr` is the stage 1 MAIR byte, `memAttr` the raw stage 2 field. */
 export function combineType(attr: u32, memAttr: u32, fwb: bool): u32 {
   let second = memAttrByte(memAttr);
   if (fwb) {
     const form = memAttr & FWB_FIELD;
     if (form == FWB_STAGE1) return attr;
-    if (form == FWB_WB) return NORMAL_WB;
-    if (form == FWB_NC) return isDevice(attr) ? attr : NORMAL_NC;
-    second = form <= MEMATTR_INNER ? memAttrByte(form) : DEVICE_NGNRNE;
+    if (form == FWB_WB) return forceWriteBack(attr);
+    // The reserved encoding acts like Non-cacheable.
+    if (form > MEMATTR_INNER) return isDevice(attr) ? attr : NORMAL_NC;
+    second = memAttrByte(form);
   }
   // 1. Device dominates, and the stronger Device type wins.
   if (isDevice(attr)) return isDevice(second) ? min(attr, second) : attr;
@@ -126,6 +133,28 @@ function allocateNibble(nibble: u32, alloccfg: u32): u32 {
   const type = nibble & WRITE_BACK;
   // A transient type needs an allocation hint; without one it is encoded as non-transient.
   return alloccfg & ALLOC_TRANSIENT && hints ? type | hints : NON_TRANSIENT | type | hints;
+}
+
+/** Hints of one level behind stage 1: both sides must allocate, either makes it transient. */
+function mergeNibble(input: u32, first: u32): u32 {
+  if (input == NC || first == NC) return first;
+  const hints = input & first & ALLOCATE;
+  const lasting = input & first & NON_TRANSIENT;
+  const type = first & WRITE_BACK;
+  return lasting || hints == 0 ? NON_TRANSIENT | type | hints : type | hints;
+}
+
+/** Whether ALLOCCFG replaces the incoming hints, which then reach through stage 1 (13.4.2). */
+export function overridesAllocation(alloccfg: u32): bool {
+  return typesOverride && (alloccfg & ALLOC_OVERRIDE) != 0;
+}
+
+/** Stage 1 type with the stream's own allocation hints merged in. */
+export function mergeHints(p: usize, attr: u32): u32 {
+  const input = streamType(p);
+  if (!overridesAllocation(configAlloccfg(p)) || isDevice(input) || isDevice(attr)) return attr;
+  const outer = mergeNibble(input >> NIBBLE_BITS, attr >> NIBBLE_BITS);
+  return (outer << NIBBLE_BITS) | mergeNibble(input & NIBBLE, attr & NIBBLE);
 }
 
 /** Type that enters stage 2 or leaves a bypass: incoming Normal WB, with the STE's overrides. */

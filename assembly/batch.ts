@@ -1,4 +1,7 @@
 // Requests from a ring, one after the other; the reference for the interleaved drivers.
+
+import { eventIndex } from "./event";
+import { faultType } from "./fault";
 import {
   ANSWER_BYTES,
   REQUEST_BYTES,
@@ -17,8 +20,6 @@ import {
   withAnswermetaSh,
   withAnswermetaStage,
 } from "./layout/words";
-import { eventIndex } from "./event";
-import { faultType } from "./fault";
 import { outAddress, outAttr, outBits, outSh, outStage } from "./mapping";
 import { lastPerm, translate } from "./translate";
 

@@ -1,19 +1,26 @@
 // The two cache policies behind one interface: lookup, insert (IHI0070 3.17; invalidate is invalidate.ts).
-import { CACHE_FAST, CACHE_NONE, CACHE_QEMU, TRACE_FLAG_HIT, TRACE_KIND_IOTLB_INSERT, TRACE_KIND_IOTLB_LOOKUP } from "./layout/abi";
+
+import { neededPermission } from "./access";
+import { markFractured } from "./contextid";
+import { PERM_PW } from "./descriptor";
+import { raiseStage1Fault, raiseStage2Fault } from "./fault";
 import {
+  CACHE_FAST,
+  CACHE_NONE,
+  CACHE_QEMU,
   configAsid,
+  configCached,
   configCtx,
   configCtxS2,
   configStage,
   configVmid,
   configWorld,
+  TRACE_FLAG_HIT,
+  TRACE_KIND_IOTLB_INSERT,
+  TRACE_KIND_IOTLB_LOOKUP,
 } from "./layout/abi";
 import { CLASS_IN, F_PERMISSION } from "./layout/event";
 import { requestflagsWrite } from "./layout/words";
-import { neededPermission } from "./access";
-import { markFractured } from "./contextid";
-import { PERM_PW } from "./descriptor";
-import { raiseStage1Fault, raiseStage2Fault } from "./fault";
 import {
   outAddress,
   outAttr,
@@ -37,15 +44,7 @@ import {
 } from "./mapping";
 import { finishStage2, STAGE_2, STAGE_NESTED } from "./nest";
 import { effectiveVa, halfOf } from "./stage1";
-import {
-  hitAddress,
-  hitAttr,
-  hitBits,
-  hitPerms,
-  hitSh,
-  tlbInsert,
-  tlbLookup,
-} from "./tlb";
+import { hitAddress, hitAttr, hitBits, hitPerms, hitSh, tlbInsert, tlbLookup } from "./tlb";
 import {
   qemuAddress,
   qemuAttr,
@@ -87,7 +86,17 @@ export function nestedLookupAllowed(): bool {
 function noteLookup(p: usize, stage: u32, address: u64, hit: bool): void {
   if (!tracing) return;
   const asid = stage == STAGE_2 ? -1 : configAsid(p);
-  trace(TRACE_KIND_IOTLB_LOOKUP, stage, 0, hit ? TRACE_FLAG_HIT : 0, asid, configVmid(p), 0, address, 0);
+  trace(
+    TRACE_KIND_IOTLB_LOOKUP,
+    stage,
+    0,
+    hit ? TRACE_FLAG_HIT : 0,
+    asid,
+    configVmid(p),
+    0,
+    address,
+    0,
+  );
 }
 
 function noteInsert(p: usize, stage: u32, address: u64, bits: u32, pa: u64): void {
@@ -177,7 +186,7 @@ function lookupFast(p: usize, iova: u64, access: u32): u32 {
 
 /** Looks an input up; on a hit the output is set, on LOOKUP_FAULT the fault is raised. */
 export function lookupInput(p: usize, iova: u64, access: u32): u32 {
-  if (cachePolicy == CACHE_NONE) return LOOKUP_MISS;
+  if (cachePolicy == CACHE_NONE || !configCached(p)) return LOOKUP_MISS;
   cacheLookups++;
   const found =
     cachePolicy == CACHE_QEMU ? lookupQemu(p, iova, access) : lookupFast(p, iova, access);
@@ -210,7 +219,7 @@ function insertQemu(p: usize, iova: u64): void {
 
 /** Caches the translation that was just walked. */
 export function insertInput(p: usize, iova: u64): void {
-  if (cachePolicy == CACHE_NONE) return;
+  if (cachePolicy == CACHE_NONE || !configCached(p)) return;
   if (cachePolicy == CACHE_QEMU) {
     insertQemu(p, iova);
     return;
@@ -225,15 +234,5 @@ export function insertInput(p: usize, iova: u64): void {
   if (fractured) markFractured(configWorld(p), <u32>configVmid(p), <u32>configAsid(p));
   noteInsert(p, stage, iova, outBits, outAddress);
   const va = keyOf(p, iova);
-  tlbInsert(
-    configCtx(p),
-    va,
-    outAddress,
-    outBits,
-    outPerms,
-    outAttr,
-    outSh,
-    s1Global,
-    fractured,
-  );
+  tlbInsert(configCtx(p), va, outAddress, outBits, outPerms, outAttr, outSh, s1Global, fractured);
 }

@@ -1,58 +1,5 @@
 // The command queue: fetch, legality, effect, errors (IHI0070 4).
-import { MSI_SOURCE_CMD_SYNC, TRACE_KIND_COMMAND } from "./layout/abi";
-import {
-  CERROR_ABT,
-  CERROR_ILL,
-  CERROR_NONE,
-  CMD_ATC_INV,
-  CMD_BYTES,
-  CMD_CFGI_CD,
-  CMD_CFGI_CD_ALL,
-  CMD_CFGI_STE,
-  CMD_CFGI_STE_RANGE,
-  CMD_CFGI_VMS_PIDM,
-  CMD_PREFETCH_ADDR,
-  CMD_PREFETCH_CONFIG,
-  CMD_PRI_RESP,
-  CMD_RESUME,
-  CMD_STALL_TERM,
-  CMD_SYNC,
-  CMD_TLBI_EL2_ALL,
-  CMD_TLBI_EL2_ASID,
-  CMD_TLBI_EL2_VA,
-  CMD_TLBI_EL2_VAA,
-  CMD_TLBI_EL3_ALL,
-  CMD_TLBI_EL3_VA,
-  CMD_TLBI_NH_ALL,
-  CMD_TLBI_NH_ASID,
-  CMD_TLBI_NH_VA,
-  CMD_TLBI_NH_VAA,
-  CMD_TLBI_NSNH_ALL,
-  CMD_TLBI_S12_VMALL,
-  CMD_TLBI_S2_IPA,
-  cmdCFGI_Range,
-  cmdOpcode,
-  cmdPRI_RESP_Resp,
-  cmdSSec,
-  cmdStreamID,
-  cmdSYNC_CS,
-  cmdSYNC_MSIAddress,
-  cmdSYNC_MSIData,
-  cmdTLBI_ASID,
-  cmdTLBI_VMID,
-  SYNC_CS_IRQ,
-  SYNC_CS_SEV,
-} from "./layout/command";
-import { Q_SILENT_COMMANDS, Q_SYNC_CS3 } from "./layout/quirks";
-import {
-  cr0CMDQEN,
-  REG_CMDQ_BASE,
-  REG_CMDQ_CONS,
-  REG_CMDQ_PROD,
-  REG_CR0,
-  withCmdqconsERR,
-  withGerrorCMDQ_ERR,
-} from "./layout/register";
+
 import { invalidateStream, invalidateStreams } from "./config";
 import { CONTEXT_EL1 } from "./contextid";
 import {
@@ -83,17 +30,64 @@ import {
   invalidateVmid,
   invalidateVmidStage1,
 } from "./invalidate";
+import { MSI_SOURCE_CMD_SYNC, TRACE_KIND_COMMAND } from "./layout/abi";
 import {
-  queueAddress,
-  queueEmpty,
-  queueIndex,
-  queueLog2,
-  queueNext,
-  queuePrevious,
-} from "./queue";
+  CERROR_ABT,
+  CERROR_ILL,
+  CERROR_NONE,
+  CMD_ATC_INV,
+  CMD_BYTES,
+  CMD_CFGI_CD,
+  CMD_CFGI_CD_ALL,
+  CMD_CFGI_STE,
+  CMD_CFGI_STE_RANGE,
+  CMD_CFGI_VMS_PIDM,
+  CMD_PREFETCH_ADDR,
+  CMD_PREFETCH_CONFIG,
+  CMD_PRI_RESP,
+  CMD_RESUME,
+  CMD_STALL_TERM,
+  CMD_SYNC,
+  CMD_TLBI_EL2_ALL,
+  CMD_TLBI_EL2_ASID,
+  CMD_TLBI_EL2_VA,
+  CMD_TLBI_EL2_VAA,
+  CMD_TLBI_EL3_ALL,
+  CMD_TLBI_EL3_VA,
+  CMD_TLBI_NH_ALL,
+  CMD_TLBI_NH_ASID,
+  CMD_TLBI_NH_VA,
+  CMD_TLBI_NH_VAA,
+  CMD_TLBI_NSNH_ALL,
+  CMD_TLBI_S2_IPA,
+  CMD_TLBI_S12_VMALL,
+  cmdCFGI_Range,
+  cmdOpcode,
+  cmdPRI_RESP_Resp,
+  cmdSSec,
+  cmdStreamID,
+  cmdSYNC_CS,
+  cmdSYNC_MSIAddress,
+  cmdSYNC_MSIData,
+  cmdTLBI_ASID,
+  cmdTLBI_VMID,
+  SYNC_CS_IRQ,
+  SYNC_CS_SEV,
+} from "./layout/command";
+import { Q_SILENT_COMMANDS, Q_SYNC_CS3 } from "./layout/quirks";
+import {
+  cr0CMDQEN,
+  REG_CMDQ_BASE,
+  REG_CMDQ_CONS,
+  REG_CMDQ_PROD,
+  REG_CR0,
+  withCmdqconsERR,
+  withGerrorCMDQ_ERR,
+} from "./layout/register";
+import { queueAddress, queueEmpty, queueIndex, queueLog2, queueNext, queuePrevious } from "./queue";
 import { reg32, reg64, setReg32 } from "./regfile";
 import { COMMAND } from "./state";
-import { executeTlbi, el2World, ignoredTag, vmidWildcard } from "./tlbi";
+import { el2World, executeTlbi, ignoredTag, vmidWildcard } from "./tlbi";
 import { trace, tracing } from "./trace";
 
 const PRI_RESP_RESERVED: u32 = 3;

@@ -1,18 +1,21 @@
 // The configuration cache: decoded STE and CD by StreamID and SubstreamID (IHI0070 3.21.3).
-import { TRACE_FLAG_HIT, TRACE_KIND_CONFIG_LOOKUP } from "./layout/abi";
+
+import { cachePolicy } from "./cache";
+import { bindContexts, decodeConfiguration, substreamKey } from "./configure";
+import { contextEpoch } from "./contextid";
+import { ones } from "./geometry";
 import {
+  CACHE_NONE,
+  CACHE_QEMU,
   CONFIG_BYTES,
   configEpoch,
   configPresent,
   configSid,
   configSubstream,
   setConfigPresent,
+  TRACE_FLAG_HIT,
+  TRACE_KIND_CONFIG_LOOKUP,
 } from "./layout/abi";
-import { CACHE_NONE, CACHE_QEMU } from "./layout/abi";
-import { cachePolicy } from "./cache";
-import { bindContexts, decodeConfiguration, substreamKey } from "./configure";
-import { contextEpoch } from "./contextid";
-import { ones } from "./geometry";
 import { CONFIG_CACHE, CONFIG_SCRATCH } from "./state";
 import { trace, tracing } from "./trace";
 
@@ -142,7 +145,7 @@ function removeSid(sid: u32): void {
 function removeQemu(sid: u32, mask: u64): void {
   for (let index: u32 = 0; index < ENTRIES; index++) {
     const p = entryAt(index);
-    if (configPresent(p) == PRESENT && ((configSid(p) ^ sid) & ~<u32>mask) == 0) {
+    if (configPresent(p) == PRESENT && ((configSid(p) ^ sid) & ~(<u32>mask)) == 0) {
       setConfigPresent(p, REMOVED);
     }
   }
@@ -162,7 +165,7 @@ export function invalidateStreams(sid: u32, bits: u32): void {
   } else if (bits > RANGE_BITS_MAX) {
     flushConfigurations();
   } else {
-    const first = sid & ~<u32>ones(bits);
+    const first = sid & ~(<u32>ones(bits));
     for (let i: u32 = 0; i <= <u32>ones(bits); i++) removeSid(first + i);
   }
 }

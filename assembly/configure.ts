@@ -1,13 +1,41 @@
 // STE and CD to one decoded configuration for a stream and substream (IHI0070 3.4, 3.9, 5.2, 5.4).
-import { TRACE_KIND_TT } from "./layout/abi";
+
+import { overridesAllocation } from "./attributes";
+import {
+  cdGranule,
+  cdIllegal,
+  cdTtb,
+  cdTxsz,
+  effectiveIps,
+  fetchCd,
+  substreamBits,
+  tableEnabled,
+  tableIllegal,
+} from "./context";
+import { CONTEXT_STAGE2, contextEpoch, contextId, reserveContexts } from "./contextid";
+import { faultType, raiseConfigFault, reportFaultAsRead } from "./fault";
+import {
+  e0pdPresent,
+  epanPresent,
+  fwbPresent,
+  hadPresent,
+  hasQuirk,
+  oasBits,
+  stage2Present,
+} from "./features";
+import { granuleOfTg0, ones, stage2StartLevel } from "./geometry";
 import {
   CONFIG_BYTES,
+  configAsid,
   configStage,
+  configVmid,
+  configWorld,
   setConfigAbortS1,
   setConfigAffd,
   setConfigAlloccfg,
   setConfigAsid,
   setConfigBigEndian,
+  setConfigCached,
   setConfigCtx,
   setConfigCtxS2,
   setConfigE0pd0,
@@ -53,9 +81,7 @@ import {
   setConfigVmid,
   setConfigWorld,
   setConfigWxn,
-  configAsid,
-  configVmid,
-  configWorld,
+  TRACE_KIND_TT,
 } from "./layout/abi";
 import {
   cdA,
@@ -93,8 +119,8 @@ import {
   steALLOCCFG,
   steConfig,
   steINSTCFG,
-  steMemAttr,
   steMEV,
+  steMemAttr,
   steMTCFG,
   stePRIVCFG,
   steS1DSS,
@@ -112,29 +138,13 @@ import {
   steV,
 } from "./layout/ste";
 import {
-  cdGranule,
-  cdIllegal,
-  cdTtb,
-  cdTxsz,
-  effectiveIps,
-  fetchCd,
-  substreamBits,
-  tableEnabled,
-  tableIllegal,
-} from "./context";
-import { CONTEXT_STAGE2, contextEpoch, contextId, reserveContexts } from "./contextid";
-import { faultType, raiseConfigFault, reportFaultAsRead } from "./fault";
-import {
-  e0pdPresent,
-  epanPresent,
-  fwbPresent,
-  hadPresent,
-  hasQuirk,
-  oasBits,
-  stage2Present,
-} from "./features";
-import { granuleOfTg0, ones, stage2StartLevel } from "./geometry";
-import { STAGE_1, STAGE_2, STAGE_ABORT, STAGE_BYPASS, STAGE_NESTED, translateStructure } from "./nest";
+  STAGE_1,
+  STAGE_2,
+  STAGE_ABORT,
+  STAGE_BYPASS,
+  STAGE_NESTED,
+  translateStructure,
+} from "./nest";
 import { reg32 } from "./regfile";
 import { CD, STE } from "./state";
 import {
@@ -189,6 +199,8 @@ function applySte(p: usize): void {
   setConfigShcfg(p, steSHCFG(STE));
   setConfigAlloccfg(p, steALLOCCFG(STE));
   setConfigMerge(p, steMEV(STE));
+  // Hints of the stream are no part of a TLB entry: such a stream is walked every time.
+  setConfigCached(p, u32(!overridesAllocation(steALLOCCFG(STE))));
 }
 
 /** The stage 2 half of the STE. */
@@ -223,7 +235,7 @@ function applyCd(p: usize): void {
   setConfigHad1(p, hadPresent ? cdHAD1(CD) : 0);
   setConfigBigEndian(p, cdENDI(CD));
   setConfigIpsBits(p, effectiveIps());
-  setConfigMair(p, <u64>cdMAIR0(CD) | (<u64>cdMAIR1(CD) << WORD_BITS));
+  setConfigMair(p, <u64>cdMAIR0(CD) | ((<u64>cdMAIR1(CD)) << WORD_BITS));
 }
 
 function applyTable(p: usize, half: u32, ttb: u64): void {
@@ -238,7 +250,17 @@ function applyTable(p: usize, half: u32, ttb: u64): void {
   }
   if (!tracing) return;
   const had = half == 0 ? cdHAD0(CD) : cdHAD1(CD);
-  trace(TRACE_KIND_TT, half, <i32>cdTxsz(half), had, 0, 0, cdGranule(half), ttb, <u64>effectiveIps());
+  trace(
+    TRACE_KIND_TT,
+    half,
+    <i32>cdTxsz(half),
+    had,
+    0,
+    0,
+    cdGranule(half),
+    ttb,
+    <u64>effectiveIps(),
+  );
 }
 
 /** TTB0 and TTB1 in turn: checked, and by QEMU translated at once. */

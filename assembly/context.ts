@@ -1,5 +1,20 @@
 // SubstreamID to CD: selection, linear and 2-level CD tables, and which CDs are ILLEGAL (IHI0070 3.4, 5.3, 5.4).
-import { TRACE_KIND_CD, TRACE_KIND_L1CD } from "./layout/abi";
+
+import { clearFault, faultType, raiseConfigFault, raiseFetchFault } from "./fault";
+import {
+  aarch64Present,
+  asid16,
+  granulePresent,
+  hasQuirk,
+  iasBits,
+  oasBits,
+  ssidBits,
+  stallModel,
+  termModel,
+} from "./features";
+import { granuleOfTg0, granuleOfTg1, ones, outputBits } from "./geometry";
+import { clearGuestFault, guestFault, load64 } from "./guest";
+import { configStage, configWorld, TRACE_KIND_CD, TRACE_KIND_L1CD } from "./layout/abi";
 import {
   CD_BYTES,
   cdA,
@@ -23,7 +38,6 @@ import {
   l1cdL2Ptr,
   l1cdV,
 } from "./layout/cd";
-import { configStage, configWorld } from "./layout/abi";
 import { C_BAD_SUBSTREAMID, CLASS_CD, F_CD_FETCH } from "./layout/event";
 import { Q_ADDRESS_FIELDS, Q_CD_AT_CTXPTR, Q_NO_STALL_CHECKS, Q_TXSZ_16_39 } from "./layout/quirks";
 import {
@@ -34,23 +48,17 @@ import {
   steS1Fmt,
   steS1STALLD,
 } from "./layout/ste";
-import { clearFault, faultType, raiseConfigFault, raiseFetchFault } from "./fault";
-import {
-  aarch64Present,
-  asid16,
-  granulePresent,
-  hasQuirk,
-  oasBits,
-  ssidBits,
-  stallModel,
-  termModel,
-} from "./features";
-import { granuleOfTg0, granuleOfTg1, ones, outputBits } from "./geometry";
-import { clearGuestFault, guestFault, load64 } from "./guest";
 import { translateStructure } from "./nest";
 import { CD } from "./state";
 import { endianIllegal, txszMax, WORLD_EL2 } from "./ste";
-import { patchTraceUnbacked, patchTraceValue, traceAbort, traceFetch, traceMark, tracing } from "./trace";
+import {
+  patchTraceUnbacked,
+  patchTraceValue,
+  traceAbort,
+  traceFetch,
+  traceMark,
+  tracing,
+} from "./trace";
 
 /** SubstreamID bits resolved by a 4 KiB and a 64 KiB leaf table. */
 const SPLIT_4K: u32 = 6;
@@ -100,7 +108,8 @@ function cdAddress(p: usize, ste: usize, ssid: u32): u64 {
   // 4. Leaf table.
   let leaf = l1cdL2Ptr(word);
   if (fmt == STE_S1Fmt_64K_L2) leaf &= ~ones(LEAF_64K_BITS);
-  const outOfRange = configStage(p) != STAGE_NESTED && (leaf & ~ones(oasBits)) != 0;
+  const limit = configStage(p) == STAGE_NESTED ? iasBits : oasBits;
+  const outOfRange = (leaf & ~ones(limit)) != 0;
   if (!l1cdV(word) || outOfRange) {
     raiseConfigFault(C_BAD_SUBSTREAMID);
     return 0;

@@ -63,7 +63,7 @@ export function flushContexts(): void {
 
 function generationSlot(kind: u32, vmid: u32): usize {
   const index = kind == CONTEXT_STAGE2 ? vmid + VMIDS : vmid;
-  return VMID_GENERATIONS + (<usize>index << 2);
+  return VMID_GENERATIONS + ((<usize>index) << 2);
 }
 
 function generationOf(kind: u32, vmid: u32): u32 {
@@ -74,8 +74,7 @@ function generationOf(kind: u32, vmid: u32): u32 {
 
 /** Slot of a context, or 0 when it has none and `create` is false. */
 function slotOf(kind: u32, vmid: u32, asid: u32, create: bool): usize {
-  const key =
-    KEY_PRESENT | (<u64>kind << KEY_KIND) | (<u64>asid << KEY_ASID) | <u64>vmid;
+  const key = KEY_PRESENT | ((<u64>kind) << KEY_KIND) | ((<u64>asid) << KEY_ASID) | <u64>vmid;
   let index = <u32>((key * HASH) >> HASH_SHIFT);
   for (let probes: u32 = 0; probes < SLOTS; probes++) {
     const slot = INTERN + <usize>index * SLOT_BYTES;

@@ -1,5 +1,12 @@
 // What one VMSAv8-64 descriptor means: kind, addresses, permissions (DDI0487 D8.3, D8.4).
+
+import { hasQuirk, xnxPresent } from "./features";
+import { blockAllowed, ones } from "./geometry";
 import {
+  S2LEAF_XN_EXEC,
+  S2LEAF_XN_EXEC_EL0,
+  S2LEAF_XN_EXEC_EL1,
+  S2LEAF_XN_NONE,
   s1leafAP1,
   s1leafAP2,
   s1leafOA,
@@ -8,17 +15,11 @@ import {
   s1leafUXN,
   s1leafValid,
   s1tableNLTA,
-  S2LEAF_XN_EXEC,
-  S2LEAF_XN_EXEC_EL0,
-  S2LEAF_XN_EXEC_EL1,
-  S2LEAF_XN_NONE,
   s2leafS2AP0,
   s2leafS2AP1,
   s2leafXN,
 } from "./layout/descriptor";
 import { Q_BLOCK_ANY_LEVEL } from "./layout/quirks";
-import { hasQuirk, xnxPresent } from "./features";
-import { blockAllowed, ones } from "./geometry";
 
 export const KIND_INVALID: u32 = 0;
 export const KIND_TABLE: u32 = 1;

@@ -1,18 +1,23 @@
 // Event records: building one, and writing it to the event queue (IHI0070 7.3, 7.4).
+
+import { eventqLog2Max, hasQuirk, oasBits } from "./features";
+import { ones } from "./geometry";
+import { clearGuestFault, store64 } from "./guest";
+import { globalErrorActive, raiseGlobalError, signalEventQueue } from "./interrupt";
 import {
+  C_BAD_STE,
+  C_BAD_STREAMID,
   EVENT_BYTES,
   eventEventID,
-  C_BAD_STREAMID,
-  C_BAD_STE,
   F_STE_FETCH,
   F_UUT,
   F_WALK_EABT,
   setEventCLASS,
   setEventEventID,
   setEventFetchAddr,
-  setEventIPA,
   setEventInD,
   setEventInputAddr,
+  setEventIPA,
   setEventPnU,
   setEventRnW,
   setEventS2,
@@ -37,10 +42,6 @@ import {
   withEventqprodOVFLG,
   withGerrorEVENTQ_ABT_ERR,
 } from "./layout/register";
-import { eventqLog2Max, hasQuirk, oasBits } from "./features";
-import { ones } from "./geometry";
-import { clearGuestFault, store64 } from "./guest";
-import { globalErrorActive, raiseGlobalError, signalEventQueue } from "./interrupt";
 import { queueAddress, queueEmpty, queueFull, queueIndex, queueLog2, queueNext } from "./queue";
 import { reg32, reg64, setReg32 } from "./regfile";
 import { EVENT, LAST_EVENT } from "./state";

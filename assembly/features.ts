@@ -1,4 +1,6 @@
 // What this SMMU implements, read once from its ID registers, and which quirks it has (IHI0070 6.3.1-6.3.6).
+
+import { GRANULE_4K, GRANULE_16K, GRANULE_64K, outputBits } from "./geometry";
 import {
   idr0ASID16,
   idr0ATS,
@@ -10,8 +12,8 @@ import {
   idr0S1P,
   idr0S2P,
   idr0SEV,
-  idr0STALL_MODEL,
   idr0ST_LEVEL,
+  idr0STALL_MODEL,
   idr0TERM_MODEL,
   idr0TTF,
   idr0VMID16,
@@ -30,8 +32,8 @@ import {
   idr3RIL,
   idr3STT,
   idr3XNX,
-  idr5GRAN16K,
   idr5GRAN4K,
+  idr5GRAN16K,
   idr5GRAN64K,
   idr5OAS,
   REG_IDR0,
@@ -39,7 +41,6 @@ import {
   REG_IDR3,
   REG_IDR5,
 } from "./layout/register";
-import { GRANULE_16K, GRANULE_4K, GRANULE_64K, outputBits } from "./geometry";
 import { reg32 } from "./regfile";
 
 /** Quirk bits in force: none for `arch`, all for `qemu`. */

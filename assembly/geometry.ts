@@ -28,7 +28,7 @@ export function startIndexBits(granule: u32, inputBits: u32, level: i32): i32 {
 
 /** A value with its `n` low bits set; n may be 64. */
 export function ones(n: u32): u64 {
-  return n >= 64 ? ~(<u64>0) : (<u64>1 << <u64>n) - 1;
+  return n >= 64 ? ~(<u64>0) : ((<u64>1) << (<u64>n)) - 1;
 }
 
 /** log2 of the output size for an OAS, IPS or S2PS encoding; 6 and 7 need 52-bit features. */

@@ -49,7 +49,7 @@ export function attachRegions(root: u32, base: u64, bytes: u64, lin: u32): void 
 function lookupRegion(pa: u64): u32 {
   if (regionRoot == 0 || pa >> ROOT_SHIFT >= ROOT_ENTRIES) return 0;
   const low = <u32>pa;
-  let entry = load<u32>(regionRoot + (<u32>(pa >> ROOT_SHIFT) << 2));
+  let entry = load<u32>(regionRoot + ((<u32>(pa >> ROOT_SHIFT)) << 2));
   if (!(entry & ENTRY_PRESENT)) return 0;
   const block = (low >> BLOCK_SHIFT) & INDEX_MASK;
   entry = load<u32>((entry & ~PAGE_MASK) + (block << 2));
@@ -82,7 +82,7 @@ function load8Raw(pa: u64): u64 {
 /** A misaligned word, byte by byte: only hostile tables and quirks produce one. */
 function loadMisaligned(pa: u64, bytes: u32): u64 {
   let value: u64 = 0;
-  for (let i: u32 = 0; i < bytes; i++) value |= load8Raw(pa + <u64>i) << (<u64>i << 3);
+  for (let i: u32 = 0; i < bytes; i++) value |= load8Raw(pa + <u64>i) << ((<u64>i) << 3);
   return guestFault ? 0 : value;
 }
 

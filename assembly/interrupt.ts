@@ -1,4 +1,8 @@
 // Interrupts and global errors: GERROR toggles, wired pulses and the SMMU's own MSIs (IHI0070 3.18, 7.5).
+
+import { msiPresent, oasBits } from "./features";
+import { ones } from "./geometry";
+import { clearGuestFault, guestFault, store32 } from "./guest";
 import {
   MSI_SOURCE_CMD_SYNC,
   MSI_SOURCE_EVENTQ,
@@ -20,17 +24,14 @@ import {
   REG_EVENTQ_IRQ_CFG0,
   REG_EVENTQ_IRQ_CFG1,
   REG_GERROR,
-  REG_GERRORN,
   REG_GERROR_IRQ_CFG0,
   REG_GERROR_IRQ_CFG1,
+  REG_GERRORN,
   REG_IRQ_CTRL,
   withGerrorMSI_CMDQ_ABT_ERR,
   withGerrorMSI_EVENTQ_ABT_ERR,
   withGerrorMSI_GERROR_ABT_ERR,
 } from "./layout/register";
-import { msiPresent, oasBits } from "./features";
-import { ones } from "./geometry";
-import { clearGuestFault, guestFault, store32 } from "./guest";
 import { reg32, reg64, setReg32 } from "./regfile";
 import { MSI, MSI_CAPACITY } from "./state";
 
@@ -108,23 +109,13 @@ function signal(pending: u32, cfg0: u64, data: u32, source: u32): void {
 /** The event queue's interrupt, if enabled. */
 export function signalEventQueue(): void {
   if (!irqctrlEVENTQ_IRQEN(reg32(REG_IRQ_CTRL))) return;
-  signal(
-    PENDING_EVENTQ,
-    reg64(REG_EVENTQ_IRQ_CFG0),
-    reg32(REG_EVENTQ_IRQ_CFG1),
-    MSI_SOURCE_EVENTQ,
-  );
+  signal(PENDING_EVENTQ, reg64(REG_EVENTQ_IRQ_CFG0), reg32(REG_EVENTQ_IRQ_CFG1), MSI_SOURCE_EVENTQ);
 }
 
 /** The GERROR interrupt, if enabled. */
 export function signalGlobalError(): void {
   if (!irqctrlGERROR_IRQEN(reg32(REG_IRQ_CTRL))) return;
-  signal(
-    PENDING_GERROR,
-    reg64(REG_GERROR_IRQ_CFG0),
-    reg32(REG_GERROR_IRQ_CFG1),
-    MSI_SOURCE_GERROR,
-  );
+  signal(PENDING_GERROR, reg64(REG_GERROR_IRQ_CFG0), reg32(REG_GERROR_IRQ_CFG1), MSI_SOURCE_GERROR);
 }
 
 /** The wired completion interrupt of CMD_SYNC. */

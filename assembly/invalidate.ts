@@ -1,6 +1,5 @@
 // TLBI commands under both cache policies (IHI0070 4.4, 3.17).
-import { TRACE_KIND_RANGE } from "./layout/abi";
-import { CACHE_FAST, CACHE_QEMU } from "./layout/abi";
+
 import { cachePolicy } from "./cache";
 import {
   CONTEXT_EL1,
@@ -17,6 +16,7 @@ import {
 } from "./contextid";
 import { stage2Present } from "./features";
 import { GRANULE_4K, granuleOfCommandTg, ones } from "./geometry";
+import { CACHE_FAST, CACHE_QEMU, TRACE_KIND_RANGE } from "./layout/abi";
 import { RANGE_PAGES_MAX, tlbInvalidate } from "./tlb";
 import {
   qemuFlush,
@@ -100,19 +100,12 @@ function invalidatePages(kind: u32, vmid: u32, asid: u32, at: u64, tg: u32, page
   }
   const granule = tg ? granuleOfCommandTg(tg) : GRANULE_4K;
   for (let page: u64 = 0; page < pages; page++) {
-    tlbInvalidate(ctx, at + (page << <u64>granule));
+    tlbInvalidate(ctx, at + (page << (<u64>granule)));
   }
 }
 
 /** TLBI by VA and ASID in a world. A global entry may sit under any ASID. */
-export function invalidateVa(
-  world: u32,
-  vmid: u32,
-  asid: u32,
-  at: u64,
-  tg: u32,
-  pages: u64,
-): void {
+export function invalidateVa(world: u32, vmid: u32, asid: u32, at: u64, tg: u32, pages: u64): void {
   if (tlbHasGlobal && world != CONTEXT_EL2) {
     invalidateVaAnyAsid(world, vmid);
     return;
@@ -147,7 +140,7 @@ function invalidatePiece(
   const exact = ttl != 0 && pages == 1 && (stage == STAGE_2 || asid >= 0);
   if (exact && qemuRemoveExact(asid, vmid, at, tg, ttl)) return;
   const granule = tg ? granuleOfCommandTg(tg) : GRANULE_4K;
-  const mask = (pages << <u64>granule) - 1;
+  const mask = (pages << (<u64>granule)) - 1;
   qemuRemove(stage == STAGE_1 ? REMOVE_PAGES : REMOVE_IPA, asid, vmid, at, mask);
 }
 
@@ -176,7 +169,7 @@ export function qemuInvalidateRange(
   }
   const granule = granuleOfCommandTg(tg);
   let at = address;
-  const end = at + (pages << <u64>granule) - 1;
+  const end = at + (pages << (<u64>granule)) - 1;
   while (at != end + 1) {
     const mask = alignedMask(at, end);
     invalidatePiece(stage, asid, vmid, at, tg, (mask + 1) >> <u64>granule, ttl, leaf);

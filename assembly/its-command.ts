@@ -1,7 +1,7 @@
 // The command queue, and every command of the ITS whose tables live in guest memory (IHI0069 5.3).
 
 import { clearGuestFault, guestFault, load64 } from "./guest";
-import { kvmCommand } from "./its-kvm";
+import { kvmCommand } from "./its-kvm-command";
 import {
   COMMAND,
   closeOutcome,
@@ -316,7 +316,9 @@ function moveAll(): u32 {
   return from == to ? ITS_STATUS_OK : moveAllPending(<u32>from, <u32>to);
 }
 
-/** No configuration is cached, so there is nothing to drop: the byte is read to tell what counts. */
+/**
+ * No configuration is cached, so there is nothing to drop: the byte is read to tell what counts.
+ */
 function invalidate(): u32 {
   const found = resolveEvent(itscmdDeviceID(COMMAND), itscmdEventID(COMMAND));
   if (found != ITS_STATUS_OK) return found;

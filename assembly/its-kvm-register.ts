@@ -1,4 +1,4 @@
-// The ITS control frame as KVM emulates it: what it sanitises, refuses and frees (Linux 7.2 vgic-its.c).
+// The ITS control frame as KVM emulates it: what it sanitises, refuses, frees (Linux 7.2 vgic-its).
 
 import { processCommands, queueSpan } from "./its-command";
 import { freeAllCollections, unmapAllDevices } from "./its-kvm";

@@ -1,4 +1,4 @@
-// Saving and restoring KVM's private ITS tables in guest memory: table ABI revision 0 (Linux 7.2 vgic-its.c).
+// Saves and restores KVM's private ITS tables in guest memory (table ABI revision 0, Linux 7.2).
 
 import { clearGuestFault, guestFault, load64, store64 } from "./guest";
 import { checkCollectionId, checkDeviceId, entryAddress, takeLpi } from "./its-kvm";

@@ -1,4 +1,4 @@
-// Private tables of KVM's in-kernel ITS: devices, collections, LPIs and mapped events (Linux 7.2 vgic-its.c).
+// Private tables of KVM's ITS: devices, collections, LPIs, mapped events (Linux 7.2 vgic-its.c).
 
 import { ITS } from "./its-state";
 import {

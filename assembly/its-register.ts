@@ -1,4 +1,4 @@
-// The ITS control frame: identification, guards, and the registers of the memory-table model (IHI0069 12.19).
+// The ITS control frame: identification, guards, registers of the memory model (IHI0069 12.19).
 
 import { isStalled, processCommands } from "./its-command";
 import { hasFlag, hasItsQuirk, ITS, isKvm } from "./its-state";
@@ -166,7 +166,9 @@ export function mergeWrite(old: u64, offset: u32, size: u32, value: u64): u64 {
   return <u64>(<u32>old) | (low << WORD_BITS);
 }
 
-/** Software says how far it has written. While stalled only Retry goes on, unless the quirk is set. */
+/**
+ * Software says how far it has written. While stalled only Retry goes on, unless the quirk is set.
+ */
 function writeCwriter(value: u64): void {
   const retry = gitscwriterRetry(value) != 0;
   setItsCwriter(ITS, withGitscwriterRetry(value, 0));

@@ -1,4 +1,4 @@
-// GICv3 ITS: an instance, its two frames, its redistributors, and the messages that it delivers (IHI0069 5, 12).
+// GICv3 ITS: an instance, its two frames and redistributors, its messages (IHI0069 5, 12.19).
 
 import { resolveEvent } from "./its-command";
 import { kvmDeliver, kvmDeliverCached, syncPendingTable } from "./its-kvm";
@@ -81,7 +81,8 @@ export function itsStoreBytes(events: u32): u32 {
 }
 
 /**
- * Makes this instance an ITS after reset. `block` has `itsBlockBytes()` bytes; `flags` are ITS_FLAG;
+ * Makes this instance an ITS after reset. `block` has `itsBlockBytes()` bytes; `flags` are
+ * ITS_FLAG;
  * `store` has `itsStoreBytes(events)` bytes in the KVM model and is not used in the other.
  */
 export function itsInit(block: usize, flags: u32, quirks: u64, store: u32, events: u32): void {

@@ -1,4 +1,4 @@
-// LPIs at a redistributor: the configuration byte and the pending bit in guest memory (IHI0069 5.1).
+// LPIs at a redistributor: configuration byte and pending bit in guest memory (IHI0069 5.1).
 
 import { clearGuestFault, guestFault, load8, load64, store8, store64 } from "./guest";
 import { EVENT, hasItsQuirk, redist } from "./its-state";
@@ -86,7 +86,9 @@ export function changeLpi(rd: u32, intid: u32, pending: bool): u32 {
   return readConfig(rd, intid);
 }
 
-/** Moves one LPI's pending state to another redistributor; nothing happens unless both take LPIs. */
+/**
+ * Moves one LPI's pending state to another redistributor; nothing happens unless both take LPIs.
+ */
 export function movePending(from: u32, to: u32, intid: u32): u32 {
   if (!lpisEnabled(from) || !lpisEnabled(to)) return ITS_STATUS_OK;
   const limit = min(intidLimit(from), intidLimit(to));

@@ -1,17 +1,11 @@
 // Stage 1 through stage 2: structures, tables and the final IPA; the whole translation of one input (IHI0070 3.4).
-import {
-  configIpsBits,
-  configS2fwb,
-  configS2ptw,
-  configStage,
-} from "./layout/abi";
-import { CLASS_IN, CLASS_TT, F_ADDR_SIZE, F_WALK_EABT } from "./layout/event";
-import { Q_BYPASS_UNBOUNDED, Q_HIT_WRITE_ONLY, Q_S2_FLAG_LOST, Q_TABLE_IPA } from "./layout/quirks";
+
 import { neededPermission } from "./access";
 import {
   combineShareability,
   combineType,
   effectiveShareability,
+  mergeHints,
   stage2IsDevice,
   streamShareability,
   streamType,
@@ -28,6 +22,9 @@ import {
 } from "./fault";
 import { hasQuirk, iasBits } from "./features";
 import { ones } from "./geometry";
+import { configIpsBits, configS2fwb, configS2ptw, configStage } from "./layout/abi";
+import { CLASS_IN, CLASS_TT, F_ADDR_SIZE, F_WALK_EABT } from "./layout/event";
+import { Q_BYPASS_UNBOUNDED, Q_HIT_WRITE_ONLY, Q_S2_FLAG_LOST, Q_TABLE_IPA } from "./layout/quirks";
 import {
   s1Address,
   s1Attr,
@@ -123,14 +120,15 @@ export function walkInput(p: usize, iova: u64, access: u32): u32 {
   }
   // 2. Stage 1.
   if (walkStage1(p, iova, access)) return faultType;
-  const sh = effectiveShareability(s1Attr, s1Sh);
+  const attr = mergeHints(p, s1Attr);
+  const sh = effectiveShareability(attr, s1Sh);
   if (stage == STAGE_1) {
-    setOutput(s1Address, s1Bits, s1Perms, s1Attr, sh, STAGE_1);
+    setOutput(s1Address, s1Bits, s1Perms, attr, sh, STAGE_1);
     return 0;
   }
   // 3. Stage 2 of the result.
   if (translateFinal(p, s1Address, need)) return faultType;
   const perms = hasQuirk(Q_HIT_WRITE_ONLY) ? s1Perms : s1Perms & s2Perms;
-  setCombined(p, perms, min(s1Bits, s2Bits), s1Attr, sh, STAGE_NESTED);
+  setCombined(p, perms, min(s1Bits, s2Bits), attr, sh, STAGE_NESTED);
   return 0;
 }

@@ -1,8 +1,9 @@
 // Queue arithmetic shared by the command and event queues (IHI0070 3.5.1).
-import { Q_BASE_MASKS } from "./layout/quirks";
-import { cmdqbaseADDR, cmdqbaseLOG2SIZE } from "./layout/register";
+
 import { hasQuirk } from "./features";
 import { ones } from "./geometry";
+import { Q_BASE_MASKS } from "./layout/quirks";
+import { cmdqbaseADDR, cmdqbaseLOG2SIZE } from "./layout/register";
 
 /** Lowest and highest address bit that QEMU keeps of a queue base. */
 const QEMU_BASE_LOW: u32 = 6;
@@ -18,7 +19,7 @@ export function queueLog2(base: u64, log2Max: u32): u32 {
 /** Physical address of entry 0. */
 export function queueAddress(base: u64, log2: u32, entryBytes: u32): u64 {
   if (hasQuirk(Q_BASE_MASKS)) return base & ones(QEMU_BASE_HIGH) & ~ones(QEMU_BASE_LOW);
-  const bytes = <u64>entryBytes << <u64>log2;
+  const bytes = (<u64>entryBytes) << (<u64>log2);
   return cmdqbaseADDR(base) & ~(max(bytes, ALIGNMENT_MIN) - 1);
 }
 
@@ -37,7 +38,7 @@ export function queueEmpty(prod: u32, cons: u32, log2: u32): bool {
 }
 
 export function queueFull(prod: u32, cons: u32, log2: u32): bool {
-  return queuePosition(prod ^ cons, log2) == <u32>1 << log2;
+  return queuePosition(prod ^ cons, log2) == (<u32>1) << log2;
 }
 
 /** The next PROD or CONS value; flags above the wrap bit stay as they are. */

@@ -1,4 +1,18 @@
 // MMIO pages 0 and 1: reads, guarded writes, acknowledge protocols (IHI0070 6.3).
+
+import { consumeCommands } from "./command";
+import { flushConfigurations } from "./config";
+import { forgetLastEvent } from "./event";
+import {
+  atsPresent,
+  deriveFeatures,
+  hasQuirk,
+  msiPresent,
+  priPresent,
+  vmwPresent,
+} from "./features";
+import { resetInterrupts } from "./interrupt";
+import { Q_UNGUARDED } from "./layout/quirks";
 import {
   CMDQ_BASE_FIELDS,
   CR0_FIELDS,
@@ -10,9 +24,9 @@ import {
   cr0SMMUEN,
   EVENTQ_BASE_FIELDS,
   GBPA_FIELDS,
-  gbpaUpdate,
   GERROR_IRQ_CFG0_FIELDS,
   GERROR_IRQ_CFG2_FIELDS,
+  gbpaUpdate,
   IRQ_CTRL_FIELDS,
   irqctrlEVENTQ_IRQEN,
   irqctrlGERROR_IRQEN,
@@ -31,10 +45,10 @@ import {
   REG_EVENTQ_IRQ_CFG2,
   REG_EVENTQ_PROD,
   REG_GBPA,
-  REG_GERRORN,
   REG_GERROR_IRQ_CFG0,
   REG_GERROR_IRQ_CFG1,
   REG_GERROR_IRQ_CFG2,
+  REG_GERRORN,
   REG_IRQ_CTRL,
   REG_IRQ_CTRLACK,
   REG_STRTAB_BASE,
@@ -49,12 +63,6 @@ import {
   withCr1QUEUE_SH,
   withGbpaUpdate,
 } from "./layout/register";
-import { Q_UNGUARDED } from "./layout/quirks";
-import { consumeCommands } from "./command";
-import { flushConfigurations } from "./config";
-import { forgetLastEvent } from "./event";
-import { atsPresent, deriveFeatures, hasQuirk, msiPresent, priPresent, vmwPresent } from "./features";
-import { resetInterrupts } from "./interrupt";
 import { fileOffset, reg32, reg64, setReg32, setReg64 } from "./regfile";
 import { REGISTER_FILE_BYTES } from "./state";
 import { noteStreamTableConfig, resetStreamTableConfig } from "./streamtable";
@@ -123,7 +131,7 @@ export function writeRegister(offset: u32, size: u32, value: u64): void {
   }
   if (size != 4 || at & 3) return;
   if (isWide(at)) {
-    writeWide(at, (reg64(at) >> WORD_BITS << WORD_BITS) | <u64>(<u32>value));
+    writeWide(at, ((reg64(at) >> WORD_BITS) << WORD_BITS) | <u64>(<u32>value));
   } else if (isWide(at - 4)) {
     writeWide(at - 4, (value << WORD_BITS) | <u64>reg32(at - 4));
   } else {
@@ -217,7 +225,11 @@ function writeNarrow(at: u32, value: u32): void {
   } else if (at == REG_STRTAB_BASE_CFG) {
     setReg32(at, <u32>implemented(<u64>value, STRTAB_BASE_CFG_FIELDS));
     noteStreamTableConfig(value);
-  } else if (at == REG_CMDQ_CONS || at == fileOffset(REG_EVENTQ_PROD) || at == fileOffset(REG_EVENTQ_CONS)) {
+  } else if (
+    at == REG_CMDQ_CONS ||
+    at == fileOffset(REG_EVENTQ_PROD) ||
+    at == fileOffset(REG_EVENTQ_CONS)
+  ) {
     setReg32(at, value);
     if (at == fileOffset(REG_EVENTQ_PROD)) forgetLastEvent();
   } else if (at == REG_GERROR_IRQ_CFG1 || at == REG_EVENTQ_IRQ_CFG1) {

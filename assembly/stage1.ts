@@ -1,5 +1,30 @@
 // The stage 1 walk: VA to IPA or PA, each table through stage 2 when nested (IHI0070 3.4, DDI0487 D8).
-import { TRACE_KIND_PTE } from "./layout/abi";
+
+import { neededPermission } from "./access";
+import { mairAttribute } from "./attributes";
+import {
+  applyPan,
+  applyWxn,
+  descriptorKind,
+  KIND_INVALID,
+  KIND_TABLE,
+  leafAddress,
+  nextTable,
+  PERM_ALL,
+  PERM_PW,
+  PERM_UR,
+  PERM_UW,
+  PERM_UX,
+  singlePermissions,
+  stage1Permissions,
+  TABLE_PXN,
+  TABLE_READ_ONLY,
+  TABLE_UXN,
+} from "./descriptor";
+import { clearFault, faultType, raiseStage1Fault, raiseWalkAbort } from "./fault";
+import { hasQuirk } from "./features";
+import { levelShift, ones, stage1StartLevel, strideBits } from "./geometry";
+import { clearGuestFault, guestFault, load64 } from "./guest";
 import {
   configAffd,
   configBigEndian,
@@ -24,6 +49,7 @@ import {
   configTtb1,
   configWorld,
   configWxn,
+  TRACE_KIND_PTE,
 } from "./layout/abi";
 import {
   s1leafAF,
@@ -51,29 +77,6 @@ import {
   Q_TBI1_IS_TBI0,
 } from "./layout/quirks";
 import { requestflagsPrivileged, requestflagsWrite } from "./layout/words";
-import { neededPermission } from "./access";
-import { mairAttribute } from "./attributes";
-import {
-  applyPan,
-  applyWxn,
-  descriptorKind,
-  KIND_INVALID,
-  KIND_TABLE,
-  leafAddress,
-  nextTable,
-  PERM_ALL,
-  PERM_PW,
-  PERM_UW,
-  singlePermissions,
-  stage1Permissions,
-  TABLE_PXN,
-  TABLE_READ_ONLY,
-  TABLE_UXN,
-} from "./descriptor";
-import { clearFault, faultType, raiseStage1Fault, raiseWalkAbort } from "./fault";
-import { hasQuirk } from "./features";
-import { levelShift, ones, stage1StartLevel, strideBits } from "./geometry";
-import { clearGuestFault, guestFault, load64 } from "./guest";
 import { setStage1Leaf, setStage1Mapping } from "./mapping";
 import { translateStructure, translateTable } from "./nest";
 import { WORLD_EL2 } from "./ste";
@@ -117,11 +120,16 @@ export function inRange(p: usize, va: u64, half: u32): bool {
   return (upper & ~ones(inputBitsOf(p, half))) == 0;
 }
 
+/** E0PD: unprivileged accesses of EL1 and E2H worlds cannot use this half at all. */
+function shutsOutUnprivileged(p: usize, half: u32): bool {
+  const e0pd = half ? configE0pd1(p) : configE0pd0(p);
+  return e0pd != 0 && configWorld(p) != WORLD_EL2;
+}
+
 /** Range, EPD and E0PD: the faults that need no descriptor. */
 function unmappable(p: usize, va: u64, half: u32, access: u32): bool {
   if (halfDisabled(p, half) || !inRange(p, va, half)) return true;
-  const e0pd = half ? configE0pd1(p) : configE0pd0(p);
-  return e0pd != 0 && !requestflagsPrivileged(access);
+  return shutsOutUnprivileged(p, half) && !requestflagsPrivileged(access);
 }
 
 /** Base of the first table: aligned to its size. */
@@ -131,8 +139,8 @@ function firstTable(p: usize, half: u32, indexBits: u32): u64 {
   return kept & ~ones(indexBits + DESCRIPTOR_BITS);
 }
 
-/** Permissions of a leaf under this CD. */
-function leafPermissions(p: usize, word: u64, tables: u32): u32 {
+/** Permissions of a leaf under this CD and half. */
+function leafPermissions(p: usize, word: u64, tables: u32, half: u32): u32 {
   const world = configWorld(p);
   let perms =
     world == WORLD_EL2 ? singlePermissions(word, tables) : stage1Permissions(word, tables);
@@ -140,8 +148,9 @@ function leafPermissions(p: usize, word: u64, tables: u32): u32 {
     return perms & PERM_PW ? PERM_ALL : PERM_ALL & ~(PERM_PW | PERM_UW);
   }
   if (configWxn(p)) perms = applyWxn(perms);
-  if (configPan(p) && world != WORLD_EL2) perms = applyPan(perms, configEpan(p) != 0);
-  return perms;
+  if (world == WORLD_EL2) return perms;
+  if (configPan(p)) perms = applyPan(perms, configEpan(p) != 0);
+  return shutsOutUnprivileged(p, half) ? perms & ~(PERM_UR | PERM_UW | PERM_UX) : perms;
 }
 
 /** Hierarchical attributes of a table descriptor. */
@@ -194,7 +203,8 @@ export function walkStage1(p: usize, iova: u64, access: u32): u32 {
   for (; level <= LAST_LEVEL; level++) {
     // 3. One descriptor.
     const shift = levelShift(granule, level);
-    const at = table + (((input >> <u64>shift) & ones(strideBits(granule))) << <u64>DESCRIPTOR_BITS);
+    const at =
+      table + (((input >> <u64>shift) & ones(strideBits(granule))) << (<u64>DESCRIPTOR_BITS));
     const pa = descriptorPa(p, at);
     if (faultType) return faultType;
     clearGuestFault();
@@ -219,7 +229,7 @@ export function walkStage1(p: usize, iova: u64, access: u32): u32 {
     }
     // 5. A leaf.
     const address = leafAddress(word, shift);
-    const perms = leafPermissions(p, word, hasQuirk(Q_APTABLE_AT_TABLE) ? 0 : tables);
+    const perms = leafPermissions(p, word, hasQuirk(Q_APTABLE_AT_TABLE) ? 0 : tables, half);
     if (checkLeaf(p, word, address, perms, access)) return faultType;
     const attr = mairAttribute(configMair(p), s1leafAttrIndx(word));
     setStage1Mapping(address | (va & ones(shift)), shift, perms, attr, s1leafSH(word));

@@ -1,26 +1,5 @@
 // The stage 2 walk: IPA to PA (IHI0070 3.4, DDI0487 D8.2-D8.4).
-import { TRACE_KIND_PTE } from "./layout/abi";
-import {
-  configS2affd,
-  configS2bigEndian,
-  configS2fwb,
-  configS2granule,
-  configS2level,
-  configS2psBits,
-  configS2ptw,
-  configS2tsz,
-  configS2ttb,
-} from "./layout/abi";
-import { s2leafAF, s2leafMemAttr, s2leafSH } from "./layout/descriptor";
-import {
-  CLASS_IN,
-  F_ACCESS,
-  F_ADDR_SIZE,
-  F_PERMISSION,
-  F_TRANSLATION,
-  F_WALK_EABT,
-} from "./layout/event";
-import { Q_CONCAT_MASKED, Q_FAULT_ORDER } from "./layout/quirks";
+
 import { stage2IsDevice } from "./attributes";
 import {
   descriptorKind,
@@ -34,6 +13,28 @@ import { raiseStage2Fault, raiseWalkAbort } from "./fault";
 import { hasQuirk } from "./features";
 import { levelShift, ones, startIndexBits, strideBits } from "./geometry";
 import { clearGuestFault, guestFault, load64 } from "./guest";
+import {
+  configS2affd,
+  configS2bigEndian,
+  configS2fwb,
+  configS2granule,
+  configS2level,
+  configS2psBits,
+  configS2ptw,
+  configS2tsz,
+  configS2ttb,
+  TRACE_KIND_PTE,
+} from "./layout/abi";
+import { s2leafAF, s2leafMemAttr, s2leafSH } from "./layout/descriptor";
+import {
+  CLASS_IN,
+  F_ACCESS,
+  F_ADDR_SIZE,
+  F_PERMISSION,
+  F_TRANSLATION,
+  F_WALK_EABT,
+} from "./layout/event";
+import { Q_CONCAT_MASKED, Q_FAULT_ORDER } from "./layout/quirks";
 import { setStage2Leaf, setStage2Mapping } from "./mapping";
 import { traceAbort, traceFetch, tracing } from "./trace";
 
@@ -54,7 +55,7 @@ function startTable(p: usize, ipa: u64, level: i32): u64 {
   const shift = levelShift(granule, level - 1);
   const concatenated = shift < 64 ? ipa >> <u64>shift : 0;
   const exponent = <u32>(bits + <i32>DESCRIPTOR_BITS) & <u32>ones(EXPONENT_BITS);
-  return ((ttb & ones(configS2psBits(p))) + (concatenated << <u64>tableBytes)) & ~ones(exponent);
+  return ((ttb & ones(configS2psBits(p))) + (concatenated << (<u64>tableBytes))) & ~ones(exponent);
 }
 
 /** Whether the leaf refuses the access; the PTW bit forbids walks through Device memory. */
@@ -82,7 +83,7 @@ export function walkStage2(p: usize, ipa: u64, need: u32, fetchClass: u32): u32 
   for (; level <= LAST_LEVEL; level++) {
     // 3. One descriptor.
     const shift = levelShift(granule, level);
-    const at = table + (((ipa >> <u64>shift) & indexMask) << <u64>DESCRIPTOR_BITS);
+    const at = table + (((ipa >> <u64>shift) & indexMask) << (<u64>DESCRIPTOR_BITS));
     clearGuestFault();
     let word = load64(at);
     if (guestFault) {

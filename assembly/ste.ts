@@ -1,4 +1,33 @@
 // Which STEs are ILLEGAL, in the order of evaluation (IHI0070 5.2.2).
+
+import {
+  aarch64Present,
+  atsPresent,
+  cd2lPresent,
+  granulePresent,
+  hasQuirk,
+  hypPresent,
+  iasBits,
+  ns1atsAbsent,
+  oasBits,
+  ssidBits,
+  stage1Present,
+  stage2Present,
+  stallModel,
+  sttPresent,
+  vmid16,
+} from "./features";
+import {
+  GRANULE_4K,
+  GRANULE_16K,
+  GRANULE_64K,
+  granuleOfTg0,
+  ones,
+  outputBits,
+  stage2StartLevel,
+  startIndexBits,
+  strideBits,
+} from "./geometry";
 import {
   Q_ADDRESS_FIELDS,
   Q_NO_STALL_CHECKS,
@@ -9,12 +38,7 @@ import {
   Q_S2T0SZ_BY_PS,
   Q_STRW_IGNORED,
 } from "./layout/quirks";
-import {
-  idr0TTENDIAN,
-  IDR0_TTENDIAN_BE,
-  IDR0_TTENDIAN_LE,
-  REG_IDR0,
-} from "./layout/register";
+import { IDR0_TTENDIAN_BE, IDR0_TTENDIAN_LE, idr0TTENDIAN, REG_IDR0 } from "./layout/register";
 import {
   STE_Config_NESTED,
   STE_Config_S1_TRANS,
@@ -41,34 +65,6 @@ import {
   steS2VMID,
   steSTRW,
 } from "./layout/ste";
-import {
-  aarch64Present,
-  atsPresent,
-  cd2lPresent,
-  granulePresent,
-  hasQuirk,
-  hypPresent,
-  iasBits,
-  ns1atsAbsent,
-  oasBits,
-  ssidBits,
-  stage1Present,
-  stage2Present,
-  stallModel,
-  sttPresent,
-  vmid16,
-} from "./features";
-import {
-  GRANULE_16K,
-  GRANULE_4K,
-  GRANULE_64K,
-  granuleOfTg0,
-  ones,
-  outputBits,
-  stage2StartLevel,
-  startIndexBits,
-  strideBits,
-} from "./geometry";
 import { reg32 } from "./regfile";
 
 /** StreamWorlds that matter for permissions and TLB tags (3.3.4). */

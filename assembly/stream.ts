@@ -1,4 +1,9 @@
 // StreamID to STE: linear and 2-level stream tables (IHI0070 3.3, 5.1).
+
+import { clearFault, faultType, raiseConfigFault, raiseFetchFault } from "./fault";
+import { hasQuirk, oasBits, sidBits } from "./features";
+import { ones } from "./geometry";
+import { clearGuestFault, guestFault, load64 } from "./guest";
 import { TRACE_KIND_L1STD, TRACE_KIND_STE } from "./layout/abi";
 import { C_BAD_STE, C_BAD_STREAMID, F_STE_FETCH } from "./layout/event";
 import { Q_BASE_MASKS, Q_L1STD_SPAN, Q_SPAN_UNCHECKED } from "./layout/quirks";
@@ -9,10 +14,6 @@ import {
   strtabbasecfgLOG2SIZE,
 } from "./layout/register";
 import { L1STD_BYTES, l1stdL2Ptr, l1stdSpan, STE_BYTES } from "./layout/ste";
-import { clearFault, faultType, raiseConfigFault, raiseFetchFault } from "./fault";
-import { hasQuirk, oasBits, sidBits } from "./features";
-import { ones } from "./geometry";
-import { clearGuestFault, guestFault, load64 } from "./guest";
 import { reg32, reg64 } from "./regfile";
 import { STE } from "./state";
 import { streamTableSplit, streamTableTwoLevel } from "./streamtable";
@@ -28,9 +29,11 @@ const QEMU_BASE_BITS: u32 = 52;
 const QEMU_L2PTR_LOW: u32 = 5;
 
 /** Base of the stream table: LOG2SIZE as written decides the alignment (6.3.24). */
-function tableBase(log2: u32, split: u32): u64 {
+function tableBase(log2: u32): u64 {
   const base = strtabbaseADDR(reg64(REG_STRTAB_BASE));
-  const size = split ? max<i32>(STE_BITS, log2 + L1STD_BITS - split) : <i32>(log2 + STE_BITS);
+  const size = streamTableTwoLevel()
+    ? max<i32>(STE_BITS, log2 + L1STD_BITS - streamTableSplit())
+    : <i32>(log2 + STE_BITS);
   if (!hasQuirk(Q_BASE_MASKS)) return base & ~ones(<u32>size);
   return base & ones(QEMU_BASE_BITS) & ~ones(<u32>size - 1);
 }
@@ -45,7 +48,7 @@ function lookupTwoLevel(sid: u32, log2: u32): u64 {
   const split = streamTableSplit();
   // 1. The level 1 descriptor.
   const index = split < 32 ? sid >> split : 0;
-  const at = tableBase(log2, split) + <u64>index * <u64>L1STD_BYTES;
+  const at = tableBase(log2) + <u64>index * <u64>L1STD_BYTES;
   clearGuestFault();
   const word = reachable(at) ? load64(at) : 0;
   if (guestFault || !reachable(at)) {
@@ -82,7 +85,7 @@ export function fetchSte(sid: u32): u32 {
   clearFault();
   const at = streamTableTwoLevel()
     ? lookupTwoLevel(sid, log2)
-    : tableBase(log2, 0) + <u64>sid * <u64>STE_BYTES;
+    : tableBase(log2) + <u64>sid * <u64>STE_BYTES;
   if (faultType) return faultType;
   // 3. Eight single-copy atomic words.
   clearGuestFault();

@@ -1,7 +1,8 @@
 // Format of the stream table in force: FMT and SPLIT, or QEMU's memory of them (IHI0070 6.3.25).
+
+import { hasQuirk, twoLevelStreams } from "./features";
 import { Q_STRTAB_CFG_LITERAL } from "./layout/quirks";
 import { REG_STRTAB_BASE_CFG, strtabbasecfgFMT, strtabbasecfgSPLIT } from "./layout/register";
-import { hasQuirk, twoLevelStreams } from "./features";
 import { reg32 } from "./regfile";
 
 const FMT_2LVL: u32 = 1;

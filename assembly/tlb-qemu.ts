@@ -1,7 +1,12 @@
 // QEMU's IOTLB: 256 entries flushed whole when full, exact keys, every level probed (quirk 40).
-import { TRACE_FLAG_HIT, TRACE_KIND_IOTLB_INSERT, TRACE_KIND_IOTLB_LOOKUP } from "./layout/abi";
+
+import { commandTgOf, levelShift, ones, strideBits } from "./geometry";
 import {
   configAsid,
+  configEpd0,
+  configEpd1,
+  configGranule0,
+  configGranule1,
   configS2granule,
   configS2tsz,
   configStage,
@@ -9,12 +14,10 @@ import {
   configTsz0,
   configTsz1,
   configVmid,
-  configEpd0,
-  configEpd1,
-  configGranule0,
-  configGranule1,
+  TRACE_FLAG_HIT,
+  TRACE_KIND_IOTLB_INSERT,
+  TRACE_KIND_IOTLB_LOOKUP,
 } from "./layout/abi";
-import { commandTgOf, levelShift, ones, strideBits } from "./geometry";
 import { IOTLB } from "./state";
 import { trace, tracing } from "./trace";
 
@@ -59,8 +62,8 @@ export function qemuFlush(): void {
 }
 
 function bucketOf(asid: i32, vmid: i32, iova: u64, tg: u32, level: u32): usize {
-  const key = iova ^ (<u64>asid << 48) ^ (<u64>vmid << 32) ^ (<u64>tg << 4) ^ <u64>level;
-  return IOTLB + (<usize>((key * HASH) >> HASH_SHIFT) << 2);
+  const key = iova ^ ((<u64>asid) << 48) ^ ((<u64>vmid) << 32) ^ ((<u64>tg) << 4) ^ <u64>level;
+  return IOTLB + ((<usize>((key * HASH) >> HASH_SHIFT)) << 2);
 }
 
 function matches(e: usize, asid: i32, vmid: i32, iova: u64, tg: u32, level: u32): bool {
@@ -96,7 +99,7 @@ function findAllLevels(asid: i32, vmid: i32, iova: u64, granule: u32, tsz: u32):
 function selectHalf(p: usize, iova: u64): u32 {
   const tbi: u64 = configTbi0(p) ? 8 : 0;
   const top = <u64>(<i64>(iova << tbi) >> tbi);
-  if (!configEpd0(p) && (iova << tbi >> tbi) >> <u64>(64 - configTsz0(p)) == 0) return 0;
+  if (!configEpd0(p) && ((iova << tbi) >> tbi) >> <u64>(64 - configTsz0(p)) == 0) return 0;
   if (!configEpd1(p) && ~top >> <u64>(64 - configTsz1(p)) == 0) return 1;
   if (configEpd0(p)) return 0;
   return configEpd1(p) ? 1 : 2;
@@ -215,14 +218,7 @@ function coversPages(e: usize, iova: u64, rangeMask: u64): bool {
   return (iova & ~entryMask) == page || (page & ~rangeMask) == iova;
 }
 
-function removes(
-  e: usize,
-  kind: u32,
-  asid: i32,
-  vmid: i32,
-  iova: u64,
-  rangeMask: u64,
-): bool {
+function removes(e: usize, kind: u32, asid: i32, vmid: i32, iova: u64, rangeMask: u64): bool {
   const entryAsid = load<i32>(e, E_ASID);
   const entryVmid = load<i32>(e, E_VMID);
   if (kind == REMOVE_ASID_VMID) return entryAsid == asid && entryVmid == vmid;
@@ -240,7 +236,7 @@ function removes(
 /** Removes the entries that match; the scan is over at most 256. */
 export function qemuRemove(kind: u32, asid: i32, vmid: i32, iova: u64, rangeMask: u64): void {
   for (let b: u32 = 0; b < BUCKETS; b++) {
-    let link = IOTLB + (<usize>b << 2);
+    let link = IOTLB + ((<usize>b) << 2);
     let e = <usize>load<u32>(link);
     while (e != 0) {
       const next = <usize>load<u32>(e, E_NEXT);

@@ -1,4 +1,7 @@
 // The fast IOTLB: 64-byte lines of four tags and four entries under renamed context ids (IHI0070 3.17).
+
+import { noteTlbGlobal, noteTlbSize, TLB_LINE, TLB_SETS, tlbSizes } from "./contextid";
+import { ones } from "./geometry";
 import {
   tlbdataAttr,
   tlbdataPa,
@@ -15,8 +18,6 @@ import {
   withTlbtagCtx,
   withTlbtagVpn,
 } from "./layout/words";
-import { noteTlbGlobal, noteTlbSize, TLB_LINE, TLB_SETS, tlbSizes } from "./contextid";
-import { ones } from "./geometry";
 import { TLB } from "./state";
 
 /** log2 of the smallest page; sizes are stored less this one plus 1. */
@@ -44,7 +45,7 @@ function lineOf(vpn: u64, ctx: u32): usize {
 
 /** Input address bits 55:12 without those below the entry's size. */
 function pageOf(va: u64, bits: u32): u64 {
-  return ((va & ones(<u32>VA_BITS)) >> <u64>bits) << <u64>(bits - PAGE_BITS);
+  return ((va & ones(<u32>VA_BITS)) >> <u64>bits) << (<u64>(bits - PAGE_BITS));
 }
 
 function tagOf(vpn: u64, ctx: u32): u64 {
@@ -58,7 +59,7 @@ function probe(line: usize, tag: u64): u64 {
   const high = i64x2.eq(v128.load(line, 16), wanted);
   const mask = i64x2.bitmask(low) | (i64x2.bitmask(high) << 2);
   if (mask == 0) return 0;
-  return load<u64>(line + (<usize>ctz(mask) << 3), DATA);
+  return load<u64>(line + ((<usize>ctz(mask)) << 3), DATA);
 }
 
 /** Looks `va` up under every page size present; the entry is left in `tlbHit`. */
@@ -128,11 +129,11 @@ export function tlbInsert(
   // The first empty or equal way takes it, else the oldest leaves: ways shift towards the end.
   let way: u32 = 0;
   for (; way < WAYS - 1; way++) {
-    const present = load<u64>(line + (<usize>way << 3));
+    const present = load<u64>(line + ((<usize>way) << 3));
     if (present == 0 || present == tag) break;
   }
   for (; way > 0; way--) {
-    const to = line + (<usize>way << 3);
+    const to = line + ((<usize>way) << 3);
     store<u64>(to, load<u64>(to - 8));
     store<u64>(to, load<u64>(to - 8, DATA), DATA);
   }
@@ -142,7 +143,7 @@ export function tlbInsert(
 
 function clearTag(line: usize, tag: u64): void {
   for (let way: u32 = 0; way < WAYS; way++) {
-    const at = line + (<usize>way << 3);
+    const at = line + ((<usize>way) << 3);
     if (load<u64>(at) == tag) store<u64>(at, 0);
   }
 }

@@ -1,4 +1,17 @@
 // Address-based TLBI commands: tags, ranges, levels (IHI0070 4.4.1).
+
+import { cachePolicy } from "./cache";
+import { CONTEXT_EL1, CONTEXT_EL2, CONTEXT_EL2_E2H } from "./contextid";
+import { asid16, hasQuirk, rangeInvalidation, stage2Present, vmid16, vmwPresent } from "./features";
+import { ones } from "./geometry";
+import {
+  invalidateAllVmids,
+  invalidateIpa,
+  invalidateVa,
+  invalidateVaAnyAsid,
+  qemuInvalidateRange,
+} from "./invalidate";
+import { CACHE_QEMU } from "./layout/abi";
 import {
   CERROR_ILL,
   CERROR_NONE,
@@ -18,18 +31,6 @@ import {
 } from "./layout/command";
 import { Q_RIL_ZERO } from "./layout/quirks";
 import { cr0VMW, cr2E2H, REG_CR0, REG_CR2 } from "./layout/register";
-import { CACHE_QEMU } from "./layout/abi";
-import { cachePolicy } from "./cache";
-import { CONTEXT_EL1, CONTEXT_EL2, CONTEXT_EL2_E2H } from "./contextid";
-import { asid16, hasQuirk, rangeInvalidation, stage2Present, vmid16, vmwPresent } from "./features";
-import { ones } from "./geometry";
-import {
-  invalidateAllVmids,
-  invalidateIpa,
-  invalidateVa,
-  invalidateVaAnyAsid,
-  qemuInvalidateRange,
-} from "./invalidate";
 import { reg32 } from "./regfile";
 
 /** Without 52-bit addresses SCALE has five bits. */
@@ -60,7 +61,7 @@ export function el2World(): u32 {
 /** Number of pages of a command with TG: (NUM + 1) * 2^SCALE. */
 function rangePages(c: usize): u64 {
   const scale = cmdTLBI_SCALE(c) & <u32>ones(SCALE_BITS);
-  return <u64>(cmdTLBI_NUM(c) + 1) << <u64>scale;
+  return (<u64>(cmdTLBI_NUM(c) + 1)) << (<u64>scale);
 }
 
 /** TG without any of NUM, SCALE and TTL is illegal; 16 KiB has no level 1 leaf. */

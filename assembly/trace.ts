@@ -14,7 +14,6 @@ import {
 } from "./layout/abi";
 import { TRACE, TRACE_CAPACITY } from "./state";
 
-
 /** Whether operations leave records. */
 export let tracing: bool = false;
 /** Records of the current operation, including those beyond the capacity. */

@@ -1,66 +1,5 @@
 // One transaction from StreamID and address to an output or an event (IHI0070 3.3, 3.12, 8.1 of the fact base).
-import {
-  configAbortS1,
-  configMerge,
-  configRecordS1,
-  configRecordS2,
-  configSkipsStage1,
-  configStage,
-  RESULT_BYTES,
-  setResultEventIndex,
-  setResultEventType,
-  setResultFetches,
-  setResultIova,
-  setResultMemAttr,
-  setResultPa,
-  setResultPageBits,
-  setResultPerm,
-  setResultRecorded,
-  setResultShareability,
-  setResultStage,
-  setResultStatus,
-} from "./layout/abi";
-import {
-  C_BAD_STREAMID,
-  CLASS_IN,
-  CLASS_TT,
-  F_ADDR_SIZE,
-  F_CD_FETCH,
-  F_PERMISSION,
-  F_STE_FETCH,
-  F_WALK_EABT,
-  setEventTTRnW,
-} from "./layout/event";
-import {
-  Q_BYPASS_UNBOUNDED,
-  Q_NO_PRIVILEGE,
-  Q_RECINVSID_IGNORED,
-} from "./layout/quirks";
-import {
-  cr0SMMUEN,
-  cr2RECINVSID,
-  gbpaABORT,
-  gbpaALLOCCFG,
-  gbpaMemAttr,
-  gbpaMTCFG,
-  gbpaSHCFG,
-  REG_CR0,
-  REG_CR2,
-  REG_GBPA,
-} from "./layout/register";
-import {
-  ANSWER_META_status_ABORT,
-  ANSWER_META_status_BYPASS,
-  ANSWER_META_status_EVENT,
-  ANSWER_META_status_OK,
-  ANSWER_META_status_RAZWI,
-  ANSWER_META_status_SILENT,
-  requestflagsInstruction,
-  requestflagsPrivileged,
-  requestflagsSsid,
-  requestflagsSsv,
-  requestflagsWrite,
-} from "./layout/words";
+
 import { effectiveAccess, grantedPermissions } from "./access";
 import {
   effectiveShareability,
@@ -96,14 +35,73 @@ import { hasQuirk, iasBits, oasBits, termModel } from "./features";
 import { ones } from "./geometry";
 import { guestReads } from "./guest";
 import {
-  outAddress,
-  outAttr,
-  outBits,
-  outPerms,
-  outSh,
-  outStage,
-  setOutput,
-} from "./mapping";
+  configAbortS1,
+  configMerge,
+  configRecordS1,
+  configRecordS2,
+  configSkipsStage1,
+  configStage,
+  RESULT_BYTES,
+  setResultEventIndex,
+  setResultEventType,
+  setResultFetches,
+  setResultIova,
+  setResultMemAttr,
+  setResultPa,
+  setResultPageBits,
+  setResultPerm,
+  setResultRecorded,
+  setResultShareability,
+  setResultStage,
+  setResultStatus,
+} from "./layout/abi";
+import {
+  C_BAD_STREAMID,
+  C_BAD_SUBSTREAMID,
+  CLASS_IN,
+  CLASS_TT,
+  F_ADDR_SIZE,
+  F_CD_FETCH,
+  F_PERMISSION,
+  F_STE_FETCH,
+  F_STREAM_DISABLED,
+  F_WALK_EABT,
+  setEventSubstreamID,
+  setEventTTRnW,
+} from "./layout/event";
+import {
+  Q_BYPASS_UNBOUNDED,
+  Q_CD_AT_CTXPTR,
+  Q_NO_PRIVILEGE,
+  Q_RECINVSID_IGNORED,
+} from "./layout/quirks";
+import {
+  cr0SMMUEN,
+  cr2RECINVSID,
+  gbpaABORT,
+  gbpaALLOCCFG,
+  gbpaMemAttr,
+  gbpaMTCFG,
+  gbpaSHCFG,
+  REG_CR0,
+  REG_CR2,
+  REG_GBPA,
+} from "./layout/register";
+import {
+  ANSWER_META_status_ABORT,
+  ANSWER_META_status_BYPASS,
+  ANSWER_META_status_EVENT,
+  ANSWER_META_status_OK,
+  ANSWER_META_status_RAZWI,
+  ANSWER_META_status_SILENT,
+  requestflagsInstruction,
+  requestflagsPrivileged,
+  requestflagsSsid,
+  requestflagsSsv,
+  requestflagsWrite,
+  withRequestflagsSsv,
+} from "./layout/words";
+import { outAddress, outAttr, outBits, outPerms, outSh, outStage, setOutput } from "./mapping";
 import { STAGE_ABORT, STAGE_BYPASS, walkInput } from "./nest";
 import { reg32 } from "./regfile";
 import { CONFIG_SCRATCH, EVENT, RESULT } from "./state";
@@ -152,9 +150,17 @@ function recordDue(p: usize): bool {
   return faultStage == 2 ? configRecordS2(p) != 0 : true;
 }
 
+/** Whether records of this type have SSV and SubstreamID (7.3.7, 7.3.9). */
+function carriesSubstream(type: u32): bool {
+  return type != F_STREAM_DISABLED && type != C_BAD_SUBSTREAMID;
+}
+
 /** Builds the record of the fault (7.3). */
 function buildEvent(sid: u32, flags: u32, access: u32, iova: u64): void {
-  beginEvent(faultType, sid, requestflagsSsv(flags) != 0, requestflagsSsid(flags));
+  const ssv = requestflagsSsv(flags) != 0;
+  beginEvent(faultType, sid, ssv && carriesSubstream(faultType), requestflagsSsid(flags));
+  // C_BAD_SUBSTREAMID has a SubstreamID and no SSV.
+  if (faultType == C_BAD_SUBSTREAMID && ssv) setEventSubstreamID(EVENT, requestflagsSsid(flags));
   if (faultType == F_STE_FETCH) {
     setFetchAddress(faultFetch);
   } else if (faultType == F_CD_FETCH) {
@@ -191,10 +197,12 @@ function translateStages(p: usize, access: u32, iova: u64): u32 {
 }
 
 /**
- * Translates one transaction. `flags` are REQUEST_FLAGS. Gives ANSWER_META_status_*; the output is
+ * Translates one transaction. `requested` are REQUEST_FLAGS. Gives ANSWER_META_status_*; the output is
  * in mapping.ts, a fault in fault.ts and its record in EVENT.
  */
-export function translate(sid: u32, flags: u32, iova: u64): u32 {
+export function translate(sid: u32, requested: u32, iova: u64): u32 {
+  // QEMU's emulated devices present no SubstreamIDs.
+  const flags = hasQuirk(Q_CD_AT_CTXPTR) ? withRequestflagsSsv(requested, 0) : requested;
   clearFault();
   recorded = false;
   lastPerm = 0;

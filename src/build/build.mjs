@@ -1,6 +1,15 @@
 // Builds dist/: the engine (three ways), the libraries, the command line, the types, the built-in capture.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
@@ -22,15 +31,20 @@ function newest(path) {
 
 const isStale = () =>
   !existsSync(stamp) ||
-  Math.max(...SOURCES.map((s) => join(root, s)).filter(existsSync).map(newest)) >
-    statSync(stamp).mtimeMs;
+  Math.max(
+    ...SOURCES.map((s) => join(root, s))
+      .filter(existsSync)
+      .map(newest),
+  ) > statSync(stamp).mtimeMs;
 
 /** Runs a tool of node_modules/.bin and ends the build when it fails. */
 function run(tool, args) {
   const bin = join(root, "node_modules", ".bin", tool);
   const done = spawnSync(bin, args, { cwd: root, encoding: "utf8" });
   if (done.status === 0) return;
-  process.stderr.write(`${done.stdout ?? ""}${done.stderr ?? ""}\n${tool} ${args.join(" ")} failed\n`);
+  process.stderr.write(
+    `${done.stdout ?? ""}${done.stderr ?? ""}\n${tool} ${args.join(" ")} failed\n`,
+  );
   process.exit(1);
 }
 
@@ -82,9 +96,17 @@ async function bundle() {
     minify: true,
   });
   if (exists("src/decode/index.ts")) {
-    await esbuild.build({ ...browser, entryPoints: { decode: "src/decode/index.ts" }, outdir: "dist" });
+    await esbuild.build({
+      ...browser,
+      entryPoints: { decode: "src/decode/index.ts" },
+      outdir: "dist",
+    });
   }
-  const programs = { cli: "src/cli/main.ts", bench: "bench/run.ts", "vsmmu-system-aarch64": "src/qtest/main.ts" };
+  const programs = {
+    cli: "src/cli/bin.ts",
+    bench: "bench/run.ts",
+    "vsmmu-system-aarch64": "src/qtest/main.ts",
+  };
   for (const [name, entry] of Object.entries(programs)) {
     if (!exists(entry)) continue;
     await esbuild.build({

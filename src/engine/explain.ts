@@ -26,7 +26,8 @@ function pteVerdict(level: number, word: bigint): string {
   const words = [word];
   if (getField(S1LEAF, words, "valid") === 0n) return "invalid";
   const isTable = getField(S1LEAF, words, "type") === 1n;
-  if (level === LAST_LEVEL) return isTable ? `page ${hex(getField(S1LEAF, words, "OA"))}` : "invalid";
+  if (level === LAST_LEVEL)
+    return isTable ? `page ${hex(getField(S1LEAF, words, "OA"))}` : "invalid";
   if (isTable) return `table ${hex(getField(S1TABLE, words, "NLTA"))}`;
   return `block ${hex(getField(S1LEAF, words, "OA"))}`;
 }

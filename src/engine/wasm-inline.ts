@@ -1,8 +1,9 @@
 // The engine modules inside the bundle: the build puts this in place of wasm-source.ts for pages.
 // @ts-expect-error the bundler turns a module file into its bytes
-import shared from "../../dist/engine-shared.wasm";
+
 // @ts-expect-error the bundler turns a module file into its bytes
 import unshared from "../../dist/engine.wasm";
+import shared from "../../dist/engine-shared.wasm";
 
 /** Bytes of the module for shared or unshared memory. */
 export async function engineBytes(wantShared: boolean): Promise<BufferSource> {
