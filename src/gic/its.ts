@@ -1,4 +1,4 @@
-// A GICv3 ITS over an engine instance: frames, redistributors, commands, messages (IHI0069 5, 12.19).
+// A GICv3 ITS over an engine: frames, redistributors, commands, messages (IHI0069 5, 12.19).
 import type { AddressMap, HostMemory } from "../engine/memory.ts";
 import { type EngineExports, instantiate, loadModule } from "../engine/module.ts";
 import { getNarrow, offsetOf } from "../spec/abi.ts";
@@ -81,6 +81,7 @@ export class Its {
   private readonly memory: HostMemory;
   private readonly engine: EngineExports;
   private readonly block: number;
+  private readonly initialise: () => void;
   private taken = 0;
 
   private constructor(memory: HostMemory, engine: EngineExports, options: ItsOptions) {
@@ -94,15 +95,19 @@ export class Its {
     const store = kvm ? memory.alloc(engine.itsStoreBytes(events), 16) : 0;
     const ds = options.securityDisabled ?? true;
     const flags = (kvm ? flagOf("KVM") : 0) + (ds ? flagOf("SECURITY_DISABLED") : 0);
-    engine.itsInit(this.block, flags, quirkWord(options.compat ?? "arch"), store, events);
+    const quirks = quirkWord(options.compat ?? "arch");
+    this.initialise = () => engine.itsInit(this.block, flags, quirks, store, events);
+    this.initialise();
+  }
+
+  /** Back to power-on state, redistributors included. */
+  reset(): void {
+    this.initialise();
+    this.taken = 0;
   }
 
   /** Makes an ITS after reset that sees guest memory through `map`. */
-  static async create(
-    memory: HostMemory,
-    map: AddressMap,
-    options: ItsOptions = {},
-  ): Promise<Its> {
+  static async create(memory: HostMemory, map: AddressMap, options: ItsOptions = {}): Promise<Its> {
     const engine = await instantiate(memory.memory, await loadModule(memory.shared));
     map.attach(({ root, base, bytes, lin }) => engine.attach(root, base, bytes, lin));
     return new Its(memory, engine, options);
@@ -189,7 +194,9 @@ export class Its {
     return { outcomes, lost: unread - kept };
   }
 
-  /** KVM model: writes its tables to guest memory (ABI revision 0). 0, or a negative error number. */
+  /**
+   * KVM model: writes its tables to guest memory (ABI revision 0). 0, or a negative error number.
+   */
   saveTables(): number {
     return this.engine.itsSaveTables();
   }

@@ -1,4 +1,4 @@
-// What one ITS command did: the mapping that it named, and the architected error when it did nothing.
+// What one ITS command did, and the architected error when it did nothing (IHI0069 5.3).
 import { getNarrow } from "../spec/abi.ts";
 import { ITS_EVENT } from "../spec/abi-its.ts";
 import { E_ITS, ITS_CMD } from "../spec/its-command.ts";

@@ -1,4 +1,4 @@
-// GICv2m frame: the MSI controller of machines without an ITS; the data of a message is the SPI itself.
+// GICv2m frame: the MSI controller without an ITS; a message's data is the SPI itself (GICv2m 1.0).
 import { V2M_MSI_IIDR, V2M_MSI_SETSPI, V2M_MSI_TYPER } from "../spec/v2m.ts";
 import { getField, packFields } from "../spec/word.ts";
 

@@ -23,7 +23,9 @@ export interface FixupContext {
 export interface FixupResult {
   /** 0: use the route. 1: it cannot be made; its GSI is given back and the caller gets -EINVAL. */
   readonly result: 0 | 1;
-  /** "global": no IOMMU. "direct": the IOMMU named its doorbell. "walk": the address was translated. */
+  /**
+   * "global": no IOMMU. "direct": the IOMMU named its doorbell. "walk": the address was translated.
+   */
   readonly branch: "global" | "direct" | "walk";
   /** The address in the guest's MSI message. */
   readonly address: bigint;

@@ -1,4 +1,4 @@
-// How KVM turns a message into an LPI, and where it drops one without a word (Linux 7.2 vgic-its.c).
+// How KVM turns a message into an LPI, and where it drops one silently (Linux 7.2 vgic-its.c).
 import type { Delivery, ItsStatus } from "../gic/delivery.ts";
 import { ERRNO } from "../spec/errno.ts";
 import { KVM_MSI_VALID_DEVID, KVM_VGIC_V3_ITS_SIZE } from "../spec/uapi-kvm.ts";
@@ -34,7 +34,9 @@ export type RouteLoss = "NO_ITS" | "NO_DEVICE_ID" | "NOT_AN_ITS";
 /** One message through KVM. */
 export interface Injection {
   readonly outcome: Delivery["outcome"];
-  /** What KVM_SIGNAL_MSI returns: 1 delivered, 0 blocked by the guest, or a negative error number. */
+  /**
+   * What KVM_SIGNAL_MSI returns: 1 delivered, 0 blocked by the guest, or a negative error number.
+   */
   readonly result: number;
   readonly reason: RouteLoss | ItsStatus;
   /** The reason in words. */

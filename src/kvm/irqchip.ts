@@ -1,4 +1,4 @@
-// The VMM's side of interrupt routes: GSI numbers, the list it commits, and the fix-up (QEMU kvm-all.c).
+// The VMM's side of routes: GSI numbers, the list it commits, the fix-up (QEMU kvm-all.c).
 import { gsiOfV2mData } from "../gic/v2m.ts";
 import { requesterIdOfFunction } from "../pci/bus.ts";
 import type { PciFunction } from "../pci/function.ts";
@@ -77,7 +77,8 @@ export class KvmIrqchip {
   }
 
   /**
-   * Gives a route a new message. 0 when the route changed, 1 when it says the same as before, -EINVAL
+   * Gives a route a new message. 0 when the route changed, 1 when it says the same as before,
+   * -EINVAL
    * when the fix-up fails, -ESRCH without such a route.
    */
   updateMsiRoute(gsi: number, fn: PciFunction, message: MsiMessage): number {
@@ -92,7 +93,9 @@ export class KvmIrqchip {
     return 0;
   }
 
-  /** Frees a GSI and drops its routes; the last route of the list takes the place of a dropped one. */
+  /**
+   * Frees a GSI and drops its routes; the last route of the list takes the place of a dropped one.
+   */
   releaseGsi(gsi: number): void {
     if (this.directMapping) return;
     for (let i = 0; i < this.list.length; i++) {

@@ -1,4 +1,4 @@
-// Interrupt routes and their bytes: kvm_irq_routing_entry and the table around it (Linux 7.2 kvm.h).
+// Interrupt routes and their bytes: kvm_irq_routing_entry and its table (Linux 7.2 kvm.h).
 
 import { pack, unpack } from "../spec/uapi.ts";
 import {

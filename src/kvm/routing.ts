@@ -1,10 +1,12 @@
-// The kernel's interrupt routing table: replaced as a whole, or left as it was (Linux 7.2 irqchip.c).
+// The kernel's interrupt routing table: replaced whole, or left as it was (Linux 7.2 irqchip.c).
 import { ERRNO } from "../spec/errno.ts";
 import { unpack } from "../spec/uapi.ts";
 import { KVM_MSI_VALID_DEVID, kvm_irq_routing, kvm_irq_routing_entry } from "../spec/uapi-kvm.ts";
 import { type Route, unpackRoute } from "./route.ts";
 
-/** Most entries that a table may have, and the limit of GSI numbers (KVM_MAX_IRQ_ROUTES on arm64). */
+/**
+ * Most entries that a table may have, and the limit of GSI numbers (KVM_MAX_IRQ_ROUTES on arm64).
+ */
 export const KVM_MAX_IRQ_ROUTES = 4096;
 /** SPIs of the interrupt controller: 1020 - 32. */
 const IRQCHIP_PINS = 988;

@@ -1,4 +1,4 @@
-// The kernel's side of interrupts of one virtual machine: routes, irqfds, messages (Linux 7.2 eventfd.c).
+// The kernel's side of one machine's interrupts: routes, irqfds, messages (Linux 7.2 eventfd.c).
 import { SPI_FIRST } from "../gic/v2m.ts";
 import { ERRNO } from "../spec/errno.ts";
 import { unpack } from "../spec/uapi.ts";
@@ -54,7 +54,9 @@ export class KvmVm {
     return injectMessage(this.itsFrames, { ...msi, address }).result;
   }
 
-  /** KVM_IRQFD with its 32 bytes. 0, -EINVAL for unknown flags, -EBUSY for a second use of an fd. */
+  /**
+   * KVM_IRQFD with its 32 bytes. 0, -EINVAL for unknown flags, -EBUSY for a second use of an fd.
+   */
   irqfd(argument: Uint8Array): number {
     if (argument.length < kvm_irqfd.bytes) return -ERRNO.EFAULT;
     const { fd, gsi, flags } = unpack(kvm_irqfd, argument);

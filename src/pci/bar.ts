@@ -1,4 +1,4 @@
-// Base address registers: where a function's registers and its MSI-X table appear (PCI Local Bus 3.0 6.2.5.1).
+// Base address registers: where registers and the MSI-X table appear (PCI Local Bus 3.0 6.2.5.1).
 import { PCI_HEADER0, PCI_IO_BAR, PCI_MEMORY_BAR } from "../spec/pci.ts";
 import { getField } from "../spec/word.ts";
 import type { ConfigSpace } from "./config.ts";
@@ -6,7 +6,9 @@ import type { ConfigSpace } from "./config.ts";
 const ENDPOINT_BARS = 6;
 const BRIDGE_BARS = 2;
 
-/** One base address register as programmed. A 64-bit BAR takes two registers; `index` is the first. */
+/**
+ * One base address register as programmed. A 64-bit BAR takes two registers; `index` is the first.
+ */
 export interface Bar {
   readonly index: number;
   readonly kind: "memory32" | "memory64" | "io";

@@ -1,4 +1,4 @@
-// Where a PCI function sits: domain, bus, device and function, and the numbers made of them (PCIe 2.2.6.2).
+// Where a PCI function sits: domain, bus, device and function (PCIe 2.2.6.2).
 
 /** Functions on one bus: 32 devices of 8 functions. */
 export const DEVFN_COUNT = 256;

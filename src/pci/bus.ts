@@ -1,4 +1,4 @@
-// Buses: which functions sit on them, the IOMMU in front, and the requester ID that leaves the tree (PCIe 2.2.6).
+// Buses: functions on them, the IOMMU in front, and the requester ID that leaves (PCIe 2.2.6).
 import { requesterIdOf } from "./bdf.ts";
 import type { PciFunction } from "./function.ts";
 import type { AddressSpace, PCIIOMMUOps } from "./iommu.ts";
@@ -48,7 +48,9 @@ export class PciBus {
     return [...this.slots.values()].sort((a, b) => a.devfn - b.devfn);
   }
 
-  /** Puts a function on the bus. Throws when the slot is taken or the IOMMU refuses the function. */
+  /**
+   * Puts a function on the bus. Throws when the slot is taken or the IOMMU refuses the function.
+   */
   plug(fn: PciFunction): void {
     if (this.slots.has(fn.devfn)) throw new Error(`${this.name}: ${fn.bdf} is already there`);
     fn.bus = this;
@@ -102,7 +104,9 @@ function iommuViewOf(fn: PciFunction): IommuView {
   return { ops: rootOf(bus).bypassIommu ? undefined : at.iommuOps, bus, devfn };
 }
 
-/** The address space that the function's accesses go through; `memory` when no IOMMU is in front. */
+/**
+ * The address space that the function's accesses go through; `memory` when no IOMMU is in front.
+ */
 export function iommuAddressSpaceOf(fn: PciFunction, memory: AddressSpace): AddressSpace {
   const { ops, bus, devfn } = iommuViewOf(fn);
   return ops?.getAddressSpace(bus, devfn) ?? memory;

@@ -1,4 +1,4 @@
-// Configuration space of one function: 4 KiB of bytes, what software may change, and the capability lists.
+// Configuration space: 4 KiB of bytes, what software may change, capability lists (PCIe 7).
 
 import type { Field } from "../spec/field.ts";
 import {

@@ -1,4 +1,4 @@
-// A PCI function: its place, configuration space, base addresses, MSI and MSI-X (PCI Local Bus 3.0 ch. 6).
+// A PCI function: its place, configuration space, MSI and MSI-X (PCI Local Bus 3.0 ch. 6).
 import { PCI_COMMAND, PCI_HEADER0, PCI_HEADER1, PCIE_CAPABILITIES } from "../spec/pci.ts";
 import { type Bar, barsOf } from "./bar.ts";
 import { formatBdf, parseBdf } from "./bdf.ts";

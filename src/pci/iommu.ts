@@ -1,4 +1,4 @@
-// What a PCI bus asks of its IOMMU: an address space per function and, if it knows it, the MSI doorbell.
+// What a PCI bus asks of its IOMMU: address spaces and, if it knows it, the MSI doorbell.
 
 /** A translated address. */
 export interface AddressSpaceMapping {
@@ -26,7 +26,9 @@ export interface AddressSpace {
   translate(iova: bigint, write: boolean): AddressSpaceMapping | AddressSpaceFault;
 }
 
-/** The machine's memory as seen by a function with no IOMMU: every address is its own translation. */
+/**
+ * The machine's memory as seen by a function with no IOMMU: every address is its own translation.
+ */
 export function globalAddressSpace(name = "memory"): AddressSpace {
   return { name, isGlobal: true, translate: (iova) => ({ gpa: iova, mask: 0xfffn }) };
 }
@@ -50,7 +52,8 @@ export interface PCIIOMMUOps<Bus, Device = unknown> {
   /** The address space of the function at (bus, devfn). */
   getAddressSpace(bus: Bus, devfn: number): AddressSpace;
   /**
-   * Guest-physical address of the MSI doorbell of the function, known without a table walk. Never 0:
+   * Guest-physical address of the MSI doorbell of the function, known without a table walk. Never
+   * 0:
    * an IOMMU that has no doorbell must not offer the operation.
    */
   getMsiDirectGpa?(bus: Bus, devfn: number): bigint;

@@ -1,4 +1,4 @@
-// The MSI capability: one message with consecutive data values, masked bit by bit (PCI Local Bus 3.0 6.8.1).
+// The MSI capability: one message with consecutive data, masked by bits (PCI Local Bus 3.0 6.8.1).
 import { MSI_CONTROL } from "../spec/pci.ts";
 import { CAPABILITY, type ConfigSpace } from "./config.ts";
 

@@ -1,4 +1,4 @@
-// The MSI-X capability: vector table, masks, pending bits, and who hears of a change (PCI Local Bus 3.0 6.8.2).
+// The MSI-X capability: table, masks, pending bits, and its listener (PCI Local Bus 3.0 6.8.2).
 import { MSIX_CONTROL, MSIX_ENTRY, MSIX_POINTER } from "../spec/pci.ts";
 import { bytesOf, getField, packFields, setField, wordsOf } from "../spec/word.ts";
 import { barAddress } from "./bar.ts";
@@ -29,7 +29,9 @@ export function msixTableOf(vectors: readonly (MsiMessage & { masked: boolean })
   return table;
 }
 
-/** MSI-X of one function: control word in its configuration space, table and pending bits beside it. */
+/**
+ * MSI-X of one function: control word in its configuration space, table and pending bits beside it.
+ */
 export class MsixCapability {
   /** Offset of the capability. */
   readonly offset: number;
@@ -83,7 +85,9 @@ export class MsixCapability {
     return this.table.slice();
   }
 
-  /** Address and data of a vector as programmed. Throws a RangeError on a vector that is not there. */
+  /**
+   * Address and data of a vector as programmed. Throws a RangeError on a vector that is not there.
+   */
   message(vector: number): MsiMessage {
     const words = this.entry(vector);
     return {
@@ -97,7 +101,9 @@ export class MsixCapability {
     return getField(MSIX_ENTRY, this.entry(vector), "Mask") === 1n;
   }
 
-  /** True when the vector may not be signalled: its own mask, the function mask, or MSI-X disabled. */
+  /**
+   * True when the vector may not be signalled: its own mask, the function mask, or MSI-X disabled.
+   */
   isMasked(vector: number): boolean {
     return this.functionMasked || this.isVectorMasked(vector);
   }

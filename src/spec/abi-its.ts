@@ -1,4 +1,4 @@
-// State of an ITS instance and the record of one delivery or command, shared with TypeScript (GICv3 ITS).
+// State of an ITS instance, and the record of one delivery or command, shared with TypeScript.
 import { record } from "./abi.ts";
 import { address, bits, enumeration, flag, impdef, res0, struct } from "./field.ts";
 
@@ -121,7 +121,9 @@ export const REDIST = record("REDIST", {
 /** How many redistributors and how many command outcomes an instance holds. */
 export const ITS_LIMIT = enumeration("ITS_LIMIT", { 512: "REDISTS", 256: "OUTCOMES" });
 
-/** State of one ITS. The outcomes of commands are a ring; `outcomes` counts all that were written. */
+/**
+ * State of one ITS. The outcomes of commands are a ring; `outcomes` counts all that were written.
+ */
 export const ITS = record("ITS", {
   quirks: "u64",
   typer: "u64",
@@ -137,7 +139,9 @@ export const ITS = record("ITS", {
   outcomes: "u32",
 });
 
-/** Where the parts of an instance's block lie: its state, private copies, the last delivery, rings. */
+/**
+ * Where the parts of an instance's block lie: its state, private copies, the last delivery, rings.
+ */
 export const ITS_BLOCK = record("ITS_BLOCK", {
   state: ["u64", ITS.bytes / 8],
   command: ["u64", 4],
@@ -154,7 +158,10 @@ export const QEMU_L1E = struct("QEMU_L1E", 64, "QEMU 11.1", {
   Valid: flag(63, "The level 2 page exists."),
 });
 
-/** Heads of the private tables of the KVM model. Event numbers in links are index + 1; 0 ends a list. */
+/**
+ * Heads of the private tables of the KVM model. Event numbers in links are index + 1; 0 ends a
+ * list.
+ */
 export const KVM_STORE = record("KVM_STORE", {
   /** Cached translations of an earlier generation no longer count. */
   generation: "u32",

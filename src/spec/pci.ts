@@ -1,4 +1,4 @@
-// PCI configuration space: headers, BARs, capabilities, MSI and MSI-X (PCI Local Bus 3.0 ch. 6, PCIe 7.5).
+// PCI configuration space: headers, BARs, capabilities, MSI, MSI-X (PCI Local Bus 3.0 ch. 6).
 import { address, bits, flag, repeated, res0, struct } from "./field.ts";
 
 /** The first 16 bytes are the same in every header. */
@@ -99,7 +99,9 @@ export const PCI_IO_BAR = struct("PCI_IO_BAR", 32, "6.2.5.1", {
   Address: address(31, 2),
 });
 
-/** First two bytes of every capability. Both pointers are dword aligned: the low bits are ignored. */
+/**
+ * First two bytes of every capability. Both pointers are dword aligned: the low bits are ignored.
+ */
 export const PCI_CAPABILITY = struct("PCI_CAPABILITY", 16, "6.7", {
   ID: bits(7, 0, { 1: "PM", 5: "MSI", 9: "VENDOR", 16: "EXPRESS", 17: "MSIX" }),
   _9: res0(9, 8),

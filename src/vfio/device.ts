@@ -1,4 +1,4 @@
-// A vfio-pci function: its unmasked MSI-X vectors become KVM routes, its interrupts eventfds (QEMU vfio/pci.c).
+// A vfio-pci function: unmasked MSI-X vectors become KVM routes and eventfds (QEMU vfio/pci.c).
 import type { KvmIrqchip } from "../kvm/irqchip.ts";
 import type { IrqfdSignal } from "../kvm/vm.ts";
 import type { PciFunction } from "../pci/function.ts";
@@ -88,7 +88,8 @@ export class VfioPciDevice implements VectorListener {
   }
 
   /**
-   * A vector became usable: route it, tie the eventfds, tell the host. While MSI-X is being switched
+   * A vector became usable: route it, tie the eventfds, tell the host. While MSI-X is being
+   * switched
    * on, only the route is added: commit, irqfds and the host follow for all vectors at once.
    */
   use(vector: number, message: MsiMessage): void {

@@ -1,4 +1,4 @@
-// Random programs for an ITS: register writes, commands, messages and stray stores, hostile values included.
+// Random programs for an ITS: registers, commands, messages, stray stores, hostile values.
 import fc from "fast-check";
 
 /** Where things are in the tests' RAM of 512 KiB. */

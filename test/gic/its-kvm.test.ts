@@ -1,4 +1,4 @@
-// KVM's in-kernel ITS by hand: private state, the translation cache, and saved tables of ABI revision 0.
+// KVM's in-kernel ITS by hand: private state, translation cache, saved tables of ABI revision 0.
 import { describe, expect, it } from "vitest";
 import { COLLECTIONS, CONFIG, cmd, DEVICES, ITT, PENDING, Rig, VALID } from "./rig.ts";
 

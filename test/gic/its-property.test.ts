@@ -1,4 +1,4 @@
-// Random ITS programs: registers, outcomes, messages and every byte of memory agree with the oracles.
+// Random ITS programs: registers, outcomes, messages and memory agree with the oracles.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AddressMap, HostMemory } from "../../src/engine/memory.ts";

@@ -59,7 +59,9 @@ export class Rig {
     return new Rig(memory, map, await Its.create(memory, map, options));
   }
 
-  /** Enabled, with flat tables, two redistributors, enabled LPIs and device 8 of 32 events mapped. */
+  /**
+   * Enabled, with flat tables, two redistributors, enabled LPIs and device 8 of 32 events mapped.
+   */
   static async ready(options: ItsOptions = {}): Promise<Rig> {
     const rig = await Rig.bare(options);
     rig.redist(0);

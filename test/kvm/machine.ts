@@ -17,7 +17,9 @@ import { configOf, express, msix } from "../pci/build.ts";
 export const DOORBELL = 0x08090040n;
 export const IOVA = 0xfffff040n;
 
-/** "none": no IOMMU. "direct": it names the doorbell. "walk": only by translation. "fault": never. */
+/**
+ * "none": no IOMMU. "direct": it names the doorbell. "walk": only by translation. "fault": never.
+ */
 export type IommuKind = "none" | "direct" | "walk" | "fault" | "outside";
 
 /** An address space that maps the one page of the MSI IOVA to the doorbell's. */

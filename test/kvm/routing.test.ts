@@ -1,4 +1,4 @@
-// The routing table: the kernel's bytes, limits and whole-table replacement; the VMM's list over it.
+// The routing table: the kernel's bytes, limits and replacement; the VMM's list over it.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";

@@ -1,4 +1,4 @@
-// An independent model of KVM's in-kernel ITS: plain maps and objects, written from the facts of Linux 7.2.
+// An independent KVM ITS of plain maps and objects, written from the facts of Linux 7.2.
 
 import type { OracleEvent, OracleRedist } from "./its.ts";
 import { MemoryFault, type OracleMemory, Refusal } from "./its-memory.ts";

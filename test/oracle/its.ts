@@ -1,4 +1,4 @@
-// An independent GICv3 ITS whose tables live in memory in QEMU's formats; written from the facts, in BigInt.
+// An independent GICv3 ITS with tables in memory in QEMU's formats, written from the facts.
 import { MemoryFault, type OracleMemory, Refusal } from "./its-memory.ts";
 
 /** A redistributor as the ITS sees it. */

@@ -1,4 +1,4 @@
-// Real configuration spaces: lists, BARs, MSI and MSI-X as QEMU had them, and the guest's writes replayed.
+// Real configuration spaces: lists, BARs, MSI, MSI-X, and the guest's writes replayed.
 import { describe, expect, it } from "vitest";
 import { plugByBusNumber, requesterIdOfFunction } from "../../src/pci/bus.ts";
 import { PciFunction } from "../../src/pci/function.ts";
