@@ -26,4 +26,29 @@ export const COMMANDS: CommandRow[] = [
     summary: "check the engine against everything that a capture recorded",
     load: () => import("./replay.ts"),
   },
+  {
+    name: "decode",
+    summary: "say what kernel logs, event records, entries and registers mean",
+    load: () => import("./decode.ts"),
+  },
+  {
+    name: "explain",
+    summary: "explain a field, register, command, event or error code",
+    load: () => import("./explain.ts"),
+  },
+  {
+    name: "compare-idr",
+    summary: "compare a host's and a guest's ID registers by the rules of accelerated mode",
+    load: () => import("./compare-idr.ts"),
+  },
+  {
+    name: "completion",
+    summary: "print a completion script for bash, zsh or fish",
+    load: () => import("./completion.ts"),
+  },
+  {
+    name: "man",
+    summary: "print the manual page",
+    load: () => import("./man.ts"),
+  },
 ];

@@ -2,7 +2,7 @@
 import type { Feature, FeaturesRecord } from "./types.ts";
 
 /** One bit of the mask. `since` is the first release line whose driver defines it. */
-interface MaskBit {
+export interface MaskBit {
   readonly name: string;
   readonly since: string;
   readonly meaning: string;
@@ -12,7 +12,7 @@ interface MaskBit {
  * Mainline has only ever appended bits, so one table reads every mainline kernel; vendor kernels have
  * used bits from 18 up for other things.
  */
-const BITS: readonly MaskBit[] = [
+export const BOOT_BITS: readonly MaskBit[] = [
   { name: "2_LVL_STRTAB", since: "4.2", meaning: "2-level stream table" },
   { name: "2_LVL_CDTAB", since: "4.2", meaning: "2-level CD tables" },
   { name: "TT_LE", since: "4.2", meaning: "little-endian translation tables" },
@@ -50,7 +50,7 @@ export function maskFeatures(mask: number): Feature[] {
   return Array.from({ length: 32 }, (_, bit) => bit)
     .filter((bit) => isSet(mask, bit))
     .map((bit) => {
-      const known = BITS[bit];
+      const known = BOOT_BITS[bit];
       return known === undefined
         ? {
             name: `bit ${bit}`,
@@ -69,7 +69,7 @@ const capable = (mask: number, names: readonly string[]): boolean =>
   names.every((name) =>
     isSet(
       mask,
-      BITS.findIndex((b) => b.name === name),
+      BOOT_BITS.findIndex((b) => b.name === name),
     ),
   );
 

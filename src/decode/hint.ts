@@ -13,13 +13,16 @@ export function hintOf(id: HintId, values: HintValues = {}): Hint {
   return { id, part, confidence, text: sentence };
 }
 
-/** "16, 17 and 19": bit numbers of a value. */
-export function bitList(value: bigint): string {
-  const bits: string[] = [];
-  for (let bit = 0; value >> BigInt(bit) !== 0n; bit++)
-    if (((value >> BigInt(bit)) & 1n) === 1n) bits.push(`${bit}`);
-  if (bits.length < 2) return bits.join("");
-  return `${bits.slice(0, -1).join(", ")} and ${bits[bits.length - 1]}`;
+/** "19:16, 12": runs of bits that are set, highest first. */
+export function bitRanges(value: bigint): string {
+  const ranges: string[] = [];
+  for (let bit = value.toString(2).length - 1; bit >= 0; bit--) {
+    if (((value >> BigInt(bit)) & 1n) === 0n) continue;
+    const hi = bit;
+    while (bit > 0 && ((value >> BigInt(bit - 1)) & 1n) === 1n) bit--;
+    ranges.push(hi === bit ? `${hi}` : `${hi}:${bit}`);
+  }
+  return ranges.join(", ");
 }
 
 /** "01:10.0" of a 16-bit RequesterID. */

@@ -1,6 +1,6 @@
 // What the faulting address itself gives away: a doorbell, a null or error pointer, a stale mapping.
 import { hexOf } from "./fields.ts";
-import { bitLength, bitList, hintOf } from "./hint.ts";
+import { bitLength, bitRanges, hintOf } from "./hint.ts";
 import type { DecodeOptions, EventRecord, Hint } from "./types.ts";
 
 /** Offset of the doorbell register in its page, for every MSI controller of the GIC family. */
@@ -17,7 +17,7 @@ function knownDoorbellHints(iova: bigint, doorbells: readonly bigint[]): Hint[] 
     const xor = iova ^ known;
     return xor === 0n
       ? hintOf("msi-doorbell-equal", { doorbell })
-      : hintOf("msi-doorbell-differs", { doorbell, bits: bitList(xor), xor: hexOf(xor) });
+      : hintOf("msi-doorbell-differs", { doorbell, bits: bitRanges(xor), xor: hexOf(xor) });
   });
 }
 

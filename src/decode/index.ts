@@ -1,9 +1,15 @@
 // Decoding SMMUv3 logs, records and structures without the engine: no Wasm, no Node, safe in a browser.
 export { maskFeatures } from "./boot.ts";
+export type { Topic, TopicKind } from "./catalogue.ts";
 export { cerrorText, commandNameOf, decodeCommand } from "./command.ts";
+export { compareIdr, type IdrComparison } from "./compare-idr.ts";
 export { decodeLog, LogDecoder } from "./decode.ts";
 export { decodeDescriptor, readingText } from "./descriptor.ts";
+export { type Drawable, diagramText } from "./diagram.ts";
+export { diagramSvg } from "./diagram-svg.ts";
 export { decodeEvent, eventNameOf } from "./event.ts";
+export { type Explanation, explain, suggest } from "./explain.ts";
+export { explanationLines } from "./explain-text.ts";
 export {
   decodeRegisters,
   decodeText,

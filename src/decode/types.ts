@@ -39,6 +39,8 @@ export interface Hint {
 
 /** What every record has. */
 export interface RecordBase {
+  /** Name of the input, when several were given. */
+  readonly input?: string;
   /** Number of the line where it begins (from 1), when it came from a text. */
   readonly line?: number;
   /** The SMMU that printed it, as the text names it. */
