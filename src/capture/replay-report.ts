@@ -36,6 +36,8 @@ export interface ReplayReport extends Record<TallyName, Tally> {
   mismatchCount: number;
   /** Things worth knowing that are no mismatches. */
   notes: string[];
+  /** Milliseconds that the recorded run took. */
+  runMs: number;
 }
 
 const KEPT_MISMATCHES = 20;
@@ -58,6 +60,7 @@ export class ReportBuilder {
       mismatches: [],
       mismatchCount: 0,
       notes: [],
+      runMs: 0,
     };
   }
 

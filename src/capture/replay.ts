@@ -117,6 +117,7 @@ async function replayRun({ capture, compat, report, progress }: ReplayJob): Prom
     smmuOf: (sid) => smmuOf(sid) ?? 0,
     report,
   });
+  const start = performance.now();
   for await (const batch of readLines(list.bytes, list.file)) {
     for (let i = 0; i < batch.lines.length; i++) {
       const line = batch.first + i;
@@ -128,6 +129,7 @@ async function replayRun({ capture, compat, report, progress }: ReplayJob): Prom
     progress(batch.progress, batch.first + batch.lines.length - 1);
   }
   run.end();
+  report.report.runMs = performance.now() - start;
 }
 
 async function readFaultTests(

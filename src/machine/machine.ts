@@ -2,7 +2,7 @@
 
 import { AddressMap, HostMemory } from "../engine/memory.ts";
 import { Smmu } from "../engine/smmu.ts";
-import type { Compat, Translation } from "../engine/types.ts";
+import type { Compat, Step, StepWhat } from "../engine/types.ts";
 import { ITS_FRAME_BYTES, Its, processorNumber } from "../gic/its.ts";
 import { GicV2m } from "../gic/v2m.ts";
 import type { FixupContext } from "../kvm/fixup.ts";
@@ -25,6 +25,12 @@ export interface MachineOptions {
 }
 
 const V2M_FRAME_BYTES = 0x1000n;
+const FETCHES: ReadonlySet<StepWhat> = new Set(["l1std", "ste", "l1cd", "cd", "pte"]);
+
+/** How many of a translation's steps fetch a structure or a descriptor. */
+export function countFetches(steps: readonly Step[]): number {
+  return steps.filter((s) => FETCHES.has(s.what)).length;
+}
 
 /** A machine. */
 export class Machine {
@@ -38,11 +44,10 @@ export class Machine {
   readonly irqchip: KvmIrqchip;
   /** What the fix-up of a route looks at. */
   readonly fixup: FixupContext;
-  /** The last translation that an address space made. */
-  lastTranslation: Translation | undefined;
   readonly #memory: AddressSpace;
   readonly #roots: PciBus[];
   readonly #smmuOf = new Map<PciFunction, number | null>();
+  readonly #spaces = new Map<PciBus, Map<number, AddressSpace>>();
 
   private constructor(d: MachineDescription, host: HostMemory, map: AddressMap, its?: Its) {
     this.name = d.name;
@@ -54,7 +59,7 @@ export class Machine {
     this.#memory = globalAddressSpace();
     this.functions = d.functions.map((f) => {
       const fn = new PciFunction(f);
-      this.#smmuOf.set(fn, f.smmu);
+      this.#smmuOf.set(fn, f.smmu !== null && f.smmu < d.smmus.length ? f.smmu : null);
       return fn;
     });
     this.#roots = plugByBusNumber(this.functions);
@@ -121,19 +126,37 @@ export class Machine {
     for (const root of this.#roots) root.iommuOps = ops;
   }
 
-  /** The address space of the function at (bus, devfn): the machine's own memory without an SMMU. */
+  /** Structures and descriptors that a walk of this address fetches; 0 without an SMMU. */
+  countFetches(fn: PciFunction, iova: bigint, write: boolean): number {
+    const index = this.smmuOf(fn);
+    const smmu = index === null ? undefined : this.smmus[index];
+    if (!smmu) return 0;
+    const { steps } = smmu.explain({ sid: this.sidOf(fn), iova, write, privileged: false });
+    return countFetches(steps);
+  }
+
+  /** The address space of the function at (bus, devfn): always the same object. */
   #spaceOf(bus: PciBus, devfn: number): AddressSpace {
+    const onBus = this.#spaces.get(bus) ?? new Map<number, AddressSpace>();
+    this.#spaces.set(bus, onBus);
+    const known = onBus.get(devfn);
+    if (known) return known;
+    const space = this.#makeSpace(bus, devfn);
+    onBus.set(devfn, space);
+    return space;
+  }
+
+  /** Without an SMMU in front of the function: the machine's own memory. */
+  #makeSpace(bus: PciBus, devfn: number): AddressSpace {
     const fn = this.functions.find((f) => f.bus === bus && f.devfn === devfn);
     const index = fn ? this.smmuOf(fn) : null;
-    if (!fn || index === null || index >= this.smmus.length) return this.#memory;
-    const smmu = this.smmus[index];
-    const sid = this.sidOf(fn);
+    if (!fn || index === null) return this.#memory;
     return {
       name: `smmuv3-${index}-${fn.bdf}`,
       isGlobal: false,
       translate: (iova, write) => {
-        const t = smmu.translate({ sid, iova, write, privileged: false });
-        this.lastTranslation = t;
+        const smmu = this.smmus[index];
+        const t = smmu.translate({ sid: this.sidOf(fn), iova, write, privileged: false });
         if (t.pa !== undefined) return { gpa: t.pa, mask: (t.size ?? 4096n) - 1n };
         return { fault: t.event?.name ?? t.status };
       },

@@ -91,7 +91,7 @@ function walkDoorbell(machine: Machine, fn: PciFunction, address: bigint): Route
   const { doorbell, failure } = kvmArchFixupMsiRoute(route, address, fn, machine.fixup);
   return {
     gpa: doorbell ?? null,
-    fetches: machine.lastTranslation?.fetches ?? 0,
+    fetches: machine.countFetches(fn, address, true),
     event: failure ?? null,
   };
 }

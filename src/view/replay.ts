@@ -20,7 +20,8 @@ export function formatReplay(
     return [name, count(checked), { text, style: style as "dim" | "good" | "bad" }];
   });
   const columns = [{ title: "ground truth" }, { title: "checked", align: "right" as const }];
-  const rate = count(report.translations.checked / Math.max(seconds, 1e-9));
+  const perSecond = report.translations.checked / (Math.max(report.runMs, 0.001) / 1000);
+  const rate = perSecond > 0 ? ` (${count(perSecond)} translations/s)` : "";
   const wrong = report.mismatchCount;
   const verdict =
     wrong === 0
@@ -43,6 +44,6 @@ export function formatReplay(
     ...(wrong > report.mismatches.length
       ? [`  … and ${count(wrong - report.mismatches.length)} more`]
       : []),
-    `${verdict} in ${significant(seconds)} s (${rate} translations/s).`,
+    `${verdict} in ${significant(seconds)} s${rate}.`,
   ];
 }
