@@ -30,6 +30,7 @@ export interface Vector {
 /** Offset of the PCI Express Capabilities Register within its capability. */
 const EXPRESS_REGISTER = 2;
 const COMMAND_OFFSET = PCI_HEADER0.field.Command.lo / 8;
+const SECONDARY_BUS_OFFSET = PCI_HEADER1.field.SecondaryBus.lo / 8;
 
 /** A function on a bus. */
 export class PciFunction {
@@ -41,6 +42,8 @@ export class PciFunction {
   readonly msix: MsixCapability | undefined;
   /** The bus it is plugged into; undefined until `PciBus.plug`. */
   bus: PciBus | undefined;
+  /** "ROOT_PORT", "PCIE_TO_PCI_BRIDGE", …; undefined for a conventional PCI function. */
+  readonly expressPortType: string | undefined;
   private readonly firstBus: number;
 
   /** Throws a RangeError when the place or the configuration space is malformed. */
@@ -50,6 +53,7 @@ export class PciFunction {
     this.devfn = place.devfn;
     this.firstBus = place.bus;
     this.config = new ConfigSpace(options.config, options.extended);
+    this.expressPortType = expressPortTypeOf(this.config);
     this.msi = MsiCapability.of(this.config);
     this.msix = MsixCapability.of(this.config, options.msixTable);
   }
@@ -70,15 +74,7 @@ export class PciFunction {
 
   /** Number of the bus behind a bridge, as software programmed it. */
   get secondaryBus(): number {
-    return this.config.number(PCI_HEADER1, 0, "SecondaryBus");
-  }
-
-  /** "ROOT_PORT", "PCIE_TO_PCI_BRIDGE", …; undefined for a conventional PCI function. */
-  get expressPortType(): string | undefined {
-    const offset = this.config.find(CAPABILITY.EXPRESS);
-    if (offset === undefined) return undefined;
-    const type = this.config.number(PCIE_CAPABILITIES, offset + EXPRESS_REGISTER, "PortType");
-    return PCIE_CAPABILITIES.field.PortType.values?.[type] ?? `PORT_TYPE_${type}`;
+    return this.config.read(SECONDARY_BUS_OFFSET, 1);
   }
 
   /** True when software lets the function write to memory. */
@@ -109,4 +105,12 @@ export class PciFunction {
     this.config.write(offset, size, value);
     this.msix?.controlChanged();
   }
+}
+
+/** The capability's registers are read-only: the type never changes. */
+function expressPortTypeOf(config: ConfigSpace): string | undefined {
+  const offset = config.find(CAPABILITY.EXPRESS);
+  if (offset === undefined) return undefined;
+  const type = config.number(PCIE_CAPABILITIES, offset + EXPRESS_REGISTER, "PortType");
+  return PCIE_CAPABILITIES.field.PortType.values?.[type] ?? `PORT_TYPE_${type}`;
 }
