@@ -6,7 +6,7 @@ import { ones } from "./geometry";
 import { clearGuestFault, guestFault, load64 } from "./guest";
 import { TRACE_KIND_L1STD, TRACE_KIND_STE } from "./layout/abi";
 import { C_BAD_STE, C_BAD_STREAMID, F_STE_FETCH } from "./layout/event";
-import { Q_BASE_MASKS, Q_L1STD_SPAN, Q_SPAN_UNCHECKED } from "./layout/quirks";
+import { Q_BASE_MASKS, Q_INDEX_BAD_STE, Q_L1STD_SPAN } from "./layout/quirks";
 import {
   REG_STRTAB_BASE,
   REG_STRTAB_BASE_CFG,
@@ -60,17 +60,17 @@ function lookupTwoLevel(sid: u32, log2: u32): u64 {
   // 2. Its span must cover the index.
   const span = l1stdSpan(word);
   const low = <u64>sid & ones(split);
-  const unchecked = hasQuirk(Q_SPAN_UNCHECKED);
-  if (span == 0 || (!unchecked && (span > SPAN_MAX || span > split + 1))) {
+  const badSte = hasQuirk(Q_INDEX_BAD_STE);
+  if (span == 0 || span > SPAN_MAX || span > split + 1) {
     raiseConfigFault(C_BAD_STREAMID);
     return 0;
   }
   if (low > ones(hasQuirk(Q_L1STD_SPAN) ? span : span - 1)) {
-    raiseConfigFault(unchecked ? C_BAD_STE : C_BAD_STREAMID);
+    raiseConfigFault(badSte ? C_BAD_STE : C_BAD_STREAMID);
     return 0;
   }
   // 3. The second-level array is aligned to its size.
-  const array = unchecked
+  const array = badSte
     ? word & ~ones(QEMU_L2PTR_LOW)
     : l1stdL2Ptr(word) & ~ones(STE_BITS + span - 1);
   return array + low * <u64>STE_BYTES;

@@ -1,7 +1,7 @@
 // Format of the stream table in force: FMT and SPLIT, or QEMU's memory of them (IHI0070 6.3.25).
 
 import { hasQuirk, twoLevelStreams } from "./features";
-import { Q_STRTAB_CFG_LITERAL } from "./layout/quirks";
+import { Q_STRTAB_CFG_STICKY } from "./layout/quirks";
 import { REG_STRTAB_BASE_CFG, strtabbasecfgFMT, strtabbasecfgSPLIT } from "./layout/register";
 import { reg32 } from "./regfile";
 
@@ -26,13 +26,13 @@ export function resetStreamTableConfig(): void {
 
 /** Whether the stream table has two levels. */
 export function streamTableTwoLevel(): bool {
-  if (hasQuirk(Q_STRTAB_CFG_LITERAL)) return stickyTwoLevel;
+  if (hasQuirk(Q_STRTAB_CFG_STICKY)) return stickyTwoLevel;
   return twoLevelStreams && strtabbasecfgFMT(reg32(REG_STRTAB_BASE_CFG)) == FMT_2LVL;
 }
 
 /** StreamID bits that the second level resolves; reserved values behave as 6. */
 export function streamTableSplit(): u32 {
-  if (hasQuirk(Q_STRTAB_CFG_LITERAL)) return stickySplit;
-  const split = strtabbasecfgSPLIT(reg32(REG_STRTAB_BASE_CFG));
+  const sticky = hasQuirk(Q_STRTAB_CFG_STICKY);
+  const split = sticky ? stickySplit : strtabbasecfgSPLIT(reg32(REG_STRTAB_BASE_CFG));
   return split == 8 || split == 10 ? split : SPLIT_DEFAULT;
 }

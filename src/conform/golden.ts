@@ -134,7 +134,8 @@ export class GoldenMachine {
     };
     const access = { sid: c.sid, iova: c.iova, bytes: PATTERN.length, write: c.w === 1 };
     let done = 0;
-    for (const piece of dmaPieces(access, this.#map, translate)) {
+    const isRam = (pa: bigint) => this.#map.isWritable(pa);
+    for (const piece of dmaPieces(access, isRam, translate)) {
       const data = PATTERN.subarray(done, done + piece.bytes);
       if (piece.pa !== undefined && access.write) this.#map.writeBytes(piece.pa, data);
       done += piece.bytes;

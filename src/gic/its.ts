@@ -34,7 +34,7 @@ export interface ItsOptions {
   readonly compat?: "arch" | "qemu";
   /** GICD_CTLR.DS: one security state. Default true, as without TrustZone. */
   readonly securityDisabled?: boolean;
-  /** KVM model: how many mapped events fit (default 8192); MAPTI fails beyond. */
+  /** KVM model: how many mapped events fit (default 4096, the routes of KVM); MAPTI fails beyond. */
   readonly events?: number;
 }
 
@@ -66,7 +66,7 @@ const REGISTERS: Readonly<Record<string, readonly [offset: number, size: 4 | 8]>
 const RESTORE_ORDER = ["CBASER", "CREADR", "CWRITER", "CTLR"];
 
 const OUTCOMES_MAX = Number(Object.keys(ITS_LIMIT.values)[0]);
-const DEFAULT_EVENTS = 8192;
+const DEFAULT_EVENTS = 4096;
 
 function flagOf(name: string): number {
   const found = Object.entries(ITS_FLAG.values).find(([, value]) => value === name);
@@ -147,7 +147,8 @@ export class Its {
 
   /**
    * Sets registers as a restore does, in the order that KVM asks for: tables and queue, then CTLR.
-   * Unknown names are left out. In the qemu model no command runs. Throws when KVM refuses one.
+   * Unknown names are left out. In the qemu model no command runs. In the kvm model `restoreTables`
+   * comes between: leave CTLR out and set it afterwards. Throws when KVM refuses one.
    */
   restoreRegisters(registers: ReadonlyMap<string, bigint>): void {
     const tables = [...registers.keys()].filter((name) => /^BASER[0-7]$/.test(name));

@@ -1,5 +1,4 @@
 // How one DMA of a device reaches memory through an SMMU: the pieces that it falls into.
-import type { AddressMap } from "../engine/memory.ts";
 import type { TranslateRequest, Translation } from "../engine/types.ts";
 
 /** QEMU's memory core hands out at most this many bytes at a time when RAM is not the target. */
@@ -43,7 +42,7 @@ function target(translation: Translation, write: boolean): bigint | undefined {
  */
 export function* dmaPieces(
   access: Access,
-  map: AddressMap,
+  isRam: (pa: bigint) => boolean,
   translate: (request: TranslateRequest) => Translation,
 ): Generator<Piece> {
   const { sid, write } = access;
@@ -54,7 +53,7 @@ export function* dmaPieces(
     const pa = target(translation, write);
     let bytes = left;
     if (pa === undefined) bytes = pieceBytes(iova, left);
-    else if (!map.isWritable(pa)) bytes = pieceBytes(pa, left);
+    else if (!isRam(pa)) bytes = pieceBytes(pa, left);
     else if (translation.status === "ok") {
       const size = translation.size ?? 1n;
       const room = size - (pa % size);

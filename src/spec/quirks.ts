@@ -30,16 +30,16 @@ export const QUIRKS: readonly Quirk[] = [
   ),
   quirk(
     2,
-    "SPAN_UNCHECKED",
-    "an index beyond the span, a reserved Span or Span > SPLIT+1 is C_BAD_STREAMID (5.1)",
-    "an index beyond the span is C_BAD_STE; other Span values are used as they are",
+    "INDEX_BAD_STE",
+    "an index beyond the span is C_BAD_STREAMID, L2Ptr is aligned to the array (5.1)",
+    "an index beyond the span is C_BAD_STE, L2Ptr is used as written",
     "never reaches it",
   ),
   quirk(
     3,
-    "STRTAB_CFG_LITERAL",
-    "a reserved SPLIT behaves as 6 and FMT can return to linear (6.3.25)",
-    "SPLIT is used as written and the 2-level choice is never taken back",
+    "STRTAB_CFG_STICKY",
+    "FMT can return to linear (6.3.25)",
+    "the 2-level choice and its SPLIT are never taken back, short of a reset",
     "writes SPLIT 8 once",
   ),
   quirk(

@@ -19,11 +19,12 @@ test("Span covers twice as many streams, and an index beyond it is a bad STE", (
   };
   expect([at(0), at(7), at(8)]).toEqual([0x4030_0000n, 0x4030_01c0n, EVENT.C_BAD_STE]);
   expect(twoLevel(0).run({ sid: 0 }, "qemu").record?.[0]).toBe(EVENT.C_BAD_STREAMID);
-  expect(twoLevel(31).run({ sid: 255 }, "qemu").reads[1].address).toBe(0x4030_3fc0n);
+  expect(twoLevel(9).run({ sid: 255 }, "qemu").reads[1].address).toBe(0x4030_3fc0n);
+  expect(twoLevel(10).run({ sid: 255 }, "qemu").record?.[0]).toBe(EVENT.C_BAD_STREAMID);
 });
 
-test("SPLIT is used as it is, and stays when FMT goes back", () => {
-  const world = twoLevel(9, 7).store(AT.strtab + 8n, 0x4031_0009n);
+test("a reserved SPLIT is 6, and stays when FMT goes back", () => {
+  const world = twoLevel(7, 7).store(AT.strtab + 16n, 0x4031_0007n);
   expect(world.run({ sid: 129 }, "qemu").reads[1].address).toBe(0x4031_0040n);
   world.regs.strtabBaseCfg = 10;
   world.regs.latchedSplit = 7;

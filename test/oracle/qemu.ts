@@ -88,7 +88,7 @@ function eventRecord(e: QemuEvent, sid: number, iova: bigint): Uint8Array {
   return recordBytes(words);
 }
 
-/** Finds and reads the STE. Span counts twice as many entries, and nothing else is checked. */
+/** Finds and reads the STE. Span counts twice as many entries. */
 function fetchSte(
   f: Features,
   regs: OracleRegisters,
@@ -100,14 +100,15 @@ function fetchSte(
   if (sid >= 2 ** Math.min(log2Size, f.sidBits)) return { event: EVENT.C_BAD_STREAMID };
   const base = inPlace(regs.strtabBase, 51, 6);
   let address: bigint;
-  const split = field(cfg, 17, 16) === 1 ? field(cfg, 10, 6) : regs.latchedSplit;
+  const written = field(cfg, 17, 16) === 1 ? field(cfg, 10, 6) : regs.latchedSplit;
+  const split = written === undefined || written === 8 || written === 10 ? written : 6;
   if (split !== undefined) {
     const l1 = alignDown(base, Math.max(5, log2Size - split - 1 + 3));
     const at = l1 + BigInt(Math.floor(sid / 2 ** split)) * 8n;
     const l1std = fetcher.word("l1std", 0, 0, at);
     if (l1std === undefined) return { event: EVENT.F_STE_FETCH, address2: at };
     const span = field(l1std, 4, 0);
-    if (span === 0) return { event: EVENT.C_BAD_STREAMID };
+    if (span === 0 || span > split + 1) return { event: EVENT.C_BAD_STREAMID };
     const index = sid % 2 ** split;
     if (index > 2 ** span - 1) return { event: EVENT.C_BAD_STE };
     address = inPlace(l1std, 63, 5) + BigInt(index) * 64n;
