@@ -31,7 +31,6 @@ export interface EngineExports {
   itsBlockBytes(): number;
   itsStoreBytes(events: number): number;
   itsInit(block: number, flags: number, quirks: bigint, store: number, events: number): void;
-  itsAttach(block: number): void;
   itsRedistributor(
     index: number,
     typer: bigint,

@@ -1,7 +1,5 @@
 // The engine modules inside the bundle: the build puts this in place of wasm-source.ts for pages.
-// @ts-expect-error the bundler turns a module file into its bytes
 
-// @ts-expect-error the bundler turns a module file into its bytes
 import unshared from "../../dist/engine.wasm";
 import shared from "../../dist/engine-shared.wasm";
 

@@ -126,7 +126,7 @@ export class Subject {
 
   /** Makes one request; the event queue is emptied after it. */
   run(request: GeneratedRequest): Comparable {
-    const t = this.smmu.translate({ privileged: false, ...request });
+    const t = this.smmu.translate(request);
     const prod = Number(this.smmu.readRegister(REG.EVENTQ_PROD));
     this.smmu.writeRegister(REG.EVENTQ_CONS, prod);
     return ofEngine(t, this.mode);
