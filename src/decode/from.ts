@@ -115,7 +115,7 @@ function onlyNumbers(text: string): boolean {
     .trim()
     .split(/[\s,]+/)
     .every((t) =>
-      /^(?:0x[0-9a-f_]{1,19}|[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{128})$/i.test(t),
+      /^(?:0|0x[0-9a-f_]{1,19}|[0-9a-f]{16}|[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{128})$/i.test(t),
     );
 }
 

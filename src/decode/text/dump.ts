@@ -32,6 +32,7 @@ function withoutPrefix(line: string): string {
 function numbersOf(text: string): string[] {
   const found: string[] = [];
   for (const token of text.trim().split(/[\s,]+/)) {
+    if (/^[[\](){};,]+$/.test(token)) continue;
     const digits = digitsOf(token.replace(/^["'([{]+|["')\]};]+$/g, ""));
     if (digits === undefined || (digits.length > 16 && digits.length % 16 !== 0)) break;
     found.push(digits);
