@@ -17,6 +17,8 @@ export interface FixupContext {
   readonly memory: AddressSpace;
   readonly ranges: FlatView;
   readonly rcu: RcuReader;
+  /** Asks for the doorbell before looking whether an IOMMU is in front. Default false, as in QEMU. */
+  readonly doorbellFirst?: boolean;
 }
 
 /** Which way the address took, and what came of it. */
@@ -84,7 +86,7 @@ export function kvmArchFixupMsiRoute(
   context: FixupContext,
 ): FixupResult {
   const space = iommuAddressSpaceOf(fn, context.memory);
-  if (space.isGlobal)
+  if (space.isGlobal && !context.doorbellFirst)
     return { result: 0, branch: "global", address, doorbell: address, failure: undefined };
   const direct = msiDirectGpaOf(fn);
   if (direct !== undefined) return useDoorbell(route, "direct", address, direct);

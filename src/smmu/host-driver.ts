@@ -267,6 +267,11 @@ export class HostDriver implements HostSmmu {
     return made;
   }
 
+  /** Where the STE of a StreamID is in memory. */
+  steAddress(sid: number): bigint {
+    return this.streams.steOf(sid);
+  }
+
   /** The STE that is installed for a device. */
   steOf(device: HostDevice): SteWords {
     return this.masterOf(device).ste;

@@ -10,13 +10,17 @@ export class MapMemory implements TableMemory {
   private mapped: bigint;
   private readonly free = new Map<number, bigint[]>();
 
-  /** Fresh memory is taken upwards from `base`, a multiple of 4096 where nothing is mapped yet. */
+  /**
+   * Fresh memory is taken upwards from `base`, a multiple of 4096. Memory up to `backed` is there
+   * already, zeroed; from there on nothing is mapped yet.
+   */
   constructor(
     readonly map: AddressMap,
     base: bigint,
+    backed = base,
   ) {
     this.next = base;
-    this.mapped = base;
+    this.mapped = backed;
   }
 
   read64(pa: bigint): bigint {
