@@ -31,7 +31,6 @@ import { translateSingle } from "./translate";
 
 export { translateBatch } from "./batch";
 export {
-  itsAttach,
   itsBlockBytes,
   itsDeliver,
   itsDeliverCached,

@@ -101,11 +101,6 @@ export function itsInit(block: usize, flags: u32, quirks: u64, store: u32, event
   }
 }
 
-/** Attaches to a block that another instance of the module has initialised. */
-export function itsAttach(block: usize): void {
-  placeIts(block);
-}
-
 /** Programs a redistributor. Switching LPIs on in the KVM model reads its pending table. */
 export function itsRedistributor(
   index: u32,

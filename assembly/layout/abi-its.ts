@@ -261,7 +261,6 @@ export const ITS_STATUS_COMMAND_FAULT: u32 = 0x15;
 export const ITS_STATUS_COMMAND_UNKNOWN: u32 = 0x16;
 export const ITS_STATUS_ALREADY_MAPPED: u32 = 0x17;
 export const ITS_STATUS_NO_MEMORY: u32 = 0x18;
-export const ITS_STATUS_NOT_TRANSLATER: u32 = 0x19;
 export const KVM_COLLECTION_BYTES: usize = 8;
 export const KVM_COLLECTION_target: usize = 0;
 export function kvmcollectionTarget(p: usize): u32 {

@@ -13,8 +13,10 @@ export interface CommandOutcome {
   readonly name: string | undefined;
   readonly status: ItsStatus;
   readonly reason: string;
-  /** Name of the architected error number ("E_ITS_MAPD_DEVICE_OOR"), where the status has one. */
+  /** Name of the architected error ("E_ITS_MAPD_DEVICE_OOR"), where the status has one. */
   readonly error: string | undefined;
+  /** Its number (0x10801). */
+  readonly errorCode: number | undefined;
   readonly deviceId: number | undefined;
   readonly eventId: number | undefined;
   readonly lpi: number | undefined;
@@ -79,29 +81,27 @@ const ERROR_NUMBERS = new Map(Object.entries(E_ITS.values).map(([n, name]) => [n
 const errorOf = (name: string | undefined, status: ItsStatus): string | undefined => {
   const rules = name === undefined ? undefined : ERRORS[name];
   const error = rules?.find(([statuses]) => statuses.includes(status))?.[1];
-  return error === undefined ? undefined : `E_ITS_${error}`;
+  return error;
 };
 
-/** The number of an error by its name: "E_ITS_MAPD_DEVICE_OOR" to 0x10801. */
-export const itsErrorNumber = (error: string): number | undefined =>
-  ERROR_NUMBERS.get(error.replace("E_ITS_", ""));
-
 /** "MAPD" for opcode 8; undefined when it is no command. */
-export const itsCommandName = (opcode: number): string | undefined =>
+const commandName = (opcode: number): string | undefined =>
   ITS_CMD.caseOf(opcode)?.name.replace("ITS_", "");
 
 /** Reads the record of a command at byte offset `at`. */
 export function readOutcome(view: DataView, at: number): CommandOutcome {
   const status = eventStatus(view, at);
   const opcode = getNarrow(ITS_EVENT, view, at, "opcode");
-  const name = itsCommandName(opcode);
+  const name = commandName(opcode);
+  const error = errorOf(name, status);
   return {
     index: getNarrow(ITS_EVENT, view, at, "index"),
     opcode,
     name,
     status,
     reason: statusText(status),
-    error: errorOf(name, status),
+    error: error && `E_ITS_${error}`,
+    errorCode: error === undefined ? undefined : ERROR_NUMBERS.get(error),
     deviceId: eventMember(view, at, "deviceId"),
     eventId: eventMember(view, at, "eventId"),
     lpi: eventMember(view, at, "intid"),

@@ -41,7 +41,6 @@ export const ITS_STATUS = enumeration(
     22: "COMMAND_UNKNOWN",
     23: "ALREADY_MAPPED",
     24: "NO_MEMORY",
-    25: "NOT_TRANSLATER",
   },
   {
     0: "done; a message is pending and enabled at its redistributor",
@@ -69,7 +68,6 @@ export const ITS_STATUS = enumeration(
     22: "no such command",
     23: "the EventID is mapped already: KVM leaves it as it is",
     24: "no room for another entry",
-    25: "the write does not hit GITS_TRANSLATER",
   },
 );
 

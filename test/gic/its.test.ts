@@ -199,6 +199,31 @@ describe("commands", () => {
     ]);
   });
 
+  it("give the architected error numbers", async () => {
+    const rig = await Rig.ready();
+    const codes = rig
+      .run(cmd.mapd(0x10000, 5, ITT), cmd.movi(8, 9, 0), cmd.of(3, 8, 9), cmd.sync)
+      .map((o) => o.errorCode);
+    expect(codes).toEqual([0x10801, 0x10107, 0x10307, undefined]);
+  });
+
+  it("end after the whole of a 1 MiB queue", async () => {
+    const rig = await Rig.ready();
+    const queue = 0x60000000n;
+    rig.map.mapRam(queue, 0x100000);
+    for (let at = 0n; at < 0x100000n; at += 32n) {
+      rig.map.writeU64(queue + at, 14n);
+      rig.map.writeU64(queue + at + 24n, 0x10000n);
+    }
+    rig.its.setRegister("CTLR", 0);
+    rig.its.setRegister("CBASER", VALID | queue | 255n);
+    rig.its.setRegister("CTLR", 1);
+    rig.its.setRegister("CWRITER", 0xfffe0);
+    expect(rig.its.register("CREADR")).toBe(0xfffe0n);
+    const { outcomes } = rig.its.takeOutcomes();
+    expect([outcomes[255].name, outcomes[255].status]).toEqual(["MOVALL", "OK"]);
+  });
+
   it("stall where memory is missing and go on with Retry", async () => {
     const rig = await Rig.ready();
     const end = rig.its.register("CWRITER") + 32n;

@@ -99,6 +99,12 @@ export class OracleKvmIts {
     this.run();
   }
 
+  /** LPIs on or off at a redistributor. Off: every cached translation goes. */
+  switchLpis(rd: number, on: boolean): void {
+    if (this.redists[rd].lpis && !on) this.cache.clear();
+    this.redists[rd].lpis = on;
+  }
+
   deliver(deviceId: number, eventId: number): OracleEvent {
     const event: OracleEvent = { status: "OK" };
     this.guard(event, () => this.resolve(event, deviceId, eventId));
