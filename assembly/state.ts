@@ -10,7 +10,6 @@ const CD_OFFSET: usize = 0x1140;
 const COMMAND_OFFSET: usize = 0x1180;
 const MSI_OFFSET: usize = 0x1200;
 const CONFIG_SCRATCH_OFFSET: usize = 0x1800;
-const ITS_OFFSET: usize = 0x1900;
 const TRACE_OFFSET: usize = 0x2000;
 const CONFIG_OFFSET: usize = 0x10000;
 const INTERN_OFFSET: usize = 0x40000;
@@ -43,8 +42,6 @@ export let COMMAND: usize = 0;
 export let MSI: usize = 0;
 /** A configuration that is being decoded and is not cached yet. */
 export let CONFIG_SCRATCH: usize = 0;
-/** State of an ITS instance. */
-export let ITS: usize = 0;
 /** TRACE records. */
 export let TRACE: usize = 0;
 /** Configuration cache, context-id table, IOTLB, VMID generations, QEMU's IOTLB. */
@@ -66,7 +63,6 @@ export function placeState(at: usize): void {
   COMMAND = base + COMMAND_OFFSET;
   MSI = base + MSI_OFFSET;
   CONFIG_SCRATCH = base + CONFIG_SCRATCH_OFFSET;
-  ITS = base + ITS_OFFSET;
   TRACE = base + TRACE_OFFSET;
   CONFIG_CACHE = base + CONFIG_OFFSET;
   INTERN = base + INTERN_OFFSET;

@@ -1,8 +1,7 @@
 // Puts a machine together from a capture: everything as it was at the stop.
 
-import type { Compat } from "../engine/types.ts";
 import type { FunctionDescription, MachineDescription } from "../machine/description.ts";
-import { Machine } from "../machine/machine.ts";
+import { Machine, type MachineOptions } from "../machine/machine.ts";
 import type { Capture } from "./capture.ts";
 import { InputError } from "./errors.ts";
 import type { FunctionState, Manifest } from "./manifest.ts";
@@ -17,10 +16,7 @@ const V2M_BASE = 0x0802_0000n;
  * The captured machine.
  * @throws InputError when the manifest's functions make no machine
  */
-export async function machineOf(
-  capture: Capture,
-  options: { compat?: Compat; shared?: boolean } = {},
-): Promise<Machine> {
+export async function machineOf(capture: Capture, options: MachineOptions = {}): Promise<Machine> {
   try {
     return await Machine.create(describeMachine(capture), options);
   } catch (error) {

@@ -19,7 +19,15 @@ export interface HostMemoryOptions {
   shared?: boolean;
   /** Upper bound in 64 KiB pages; default 65536 (4 GiB). */
   maximumPages?: number;
+  /**
+   * A memory to adopt instead of a new one. What it holds stays untouched: fresh space is taken
+   * beyond its present size.
+   */
+  adopt?: WebAssembly.Memory;
 }
+
+const isShared = (buffer: ArrayBufferLike): boolean =>
+  typeof SharedArrayBuffer !== "undefined" && buffer instanceof SharedArrayBuffer;
 
 /** One linear memory: the host physical memory of one machine, and the state of its engines. */
 export class HostMemory {
@@ -30,13 +38,15 @@ export class HostMemory {
   #view: DataView;
 
   constructor(options: HostMemoryOptions = {}) {
-    this.shared = options.shared ?? false;
     this.#maximumPages = options.maximumPages ?? WASM_PAGES_MAX;
-    this.memory = new WebAssembly.Memory({
-      initial: 16,
-      maximum: this.#maximumPages,
-      shared: this.shared,
-    });
+    if (options.adopt) {
+      this.memory = options.adopt;
+      this.#next = this.memory.buffer.byteLength;
+    } else {
+      const shared = options.shared ?? false;
+      this.memory = new WebAssembly.Memory({ initial: 16, maximum: this.#maximumPages, shared });
+    }
+    this.shared = isShared(this.memory.buffer);
     this.#view = new DataView(this.memory.buffer);
   }
 

@@ -21,7 +21,10 @@ export type DoorbellPath = "walk" | "direct";
 export interface MachineOptions {
   /** The SMMUs' and the ITS's rules; default "arch". */
   compat?: Compat;
+  /** Whether the memory that is created is shared between workers. */
   shared?: boolean;
+  /** A memory to use instead of a new one. */
+  memory?: HostMemory;
 }
 
 const V2M_FRAME_BYTES = 0x1000n;
@@ -81,7 +84,7 @@ export class Machine {
   /** Puts a machine together. Throws a RangeError when a function's configuration is malformed. */
   static async create(d: MachineDescription, options: MachineOptions = {}): Promise<Machine> {
     const compat = options.compat ?? "arch";
-    const host = HostMemory.create({ shared: options.shared });
+    const host = options.memory ?? HostMemory.create({ shared: options.shared });
     const map = new AddressMap(host);
     d.attachMemory(map);
     const controller = d.msiController;

@@ -1,0 +1,82 @@
+// The library in headless Chromium: the same routes as in Node, unshared and shared.
+import { existsSync } from "node:fs";
+import type { Server } from "node:http";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openCapture } from "../../src/capture/capture.ts";
+import { machineOf } from "../../src/capture/machine.ts";
+import { directoryFiles } from "../../src/capture/node.ts";
+import { resolveVectors } from "../../src/machine/route.ts";
+import { serve } from "./server.ts";
+
+const CAPTURE = "/dist/captures/s1-4k-strict-nobg/";
+const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+interface TestWindow {
+  ready: boolean;
+  isolated: boolean;
+  routesHere(capture: string): Promise<unknown>;
+  routesInWorker(capture: string): Promise<{ routes: unknown; seen: number[]; expected: number[] }>;
+}
+
+let browser: Browser;
+const servers: Server[] = [];
+
+beforeAll(async () => {
+  if (!existsSync(EXECUTABLE)) {
+    throw new Error(`no Chromium at ${EXECUTABLE}: apt-get install chromium, or set CHROMIUM`);
+  }
+  browser = await chromium.launch({
+    executablePath: EXECUTABLE,
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+  });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  for (const server of servers) server.close();
+});
+
+async function open(isolated: boolean): Promise<Page> {
+  const { url, server } = await serve(isolated);
+  servers.push(server);
+  const page = await browser.newPage();
+  await page.goto(`${url}/test/browser/pages/index.html`);
+  await page.waitForFunction(() => (globalThis as unknown as TestWindow).ready === true);
+  return page;
+}
+
+/** The routes as Node resolves them, with addresses as strings. */
+async function routesInNode(): Promise<unknown> {
+  const directory = fileURLToPath(new URL(`../..${CAPTURE}`, import.meta.url));
+  const machine = await machineOf(await openCapture(await directoryFiles(directory)));
+  const text = JSON.stringify(resolveVectors(machine), (_, v) =>
+    typeof v === "bigint" ? `0x${v.toString(16)}` : v,
+  );
+  return JSON.parse(text);
+}
+
+test("a page without cross-origin isolation gets Node's routes", async () => {
+  const page = await open(false);
+  expect(await page.evaluate(() => (globalThis as unknown as TestWindow).isolated)).toBe(false);
+  const routes = await page.evaluate(
+    (c) => (globalThis as unknown as TestWindow).routesHere(c),
+    CAPTURE,
+  );
+  const expected = await routesInNode();
+  expect(expected).toHaveLength(18);
+  expect(routes).toEqual(expected);
+});
+
+test("a worker over shared memory of an isolated page gets them too", async () => {
+  const page = await open(true);
+  expect(await page.evaluate(() => (globalThis as unknown as TestWindow).isolated)).toBe(true);
+  const answer = await page.evaluate(
+    (c) => (globalThis as unknown as TestWindow).routesInWorker(c),
+    CAPTURE,
+  );
+  expect(answer.routes).toEqual(await routesInNode());
+  expect(answer.seen).toEqual(answer.expected);
+  expect(answer.seen.some((byte) => byte !== 0)).toBe(true);
+});
