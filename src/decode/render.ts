@@ -59,27 +59,28 @@ function wrapped(text: string, first: string, rest: string, width: number): stri
 
 const positionOf = (f: FieldValue): string => (f.hi === f.lo ? `${f.hi}` : `${f.hi}:${f.lo}`);
 
-const shownValue = (f: FieldValue): string =>
-  f.hi - f.lo < 4 && f.value < 10n ? `${f.value}` : hexOf(f.value);
+/** The value, small ones in decimal, and the name of the encoding: "2 IN". */
+function shownValue(f: FieldValue): string {
+  const number = f.hi - f.lo < 4 && f.value < 10n ? `${f.value}` : hexOf(f.value);
+  return f.encoding === undefined ? number : `${number} ${f.encoding}`;
+}
 
-/** One line per field: `41:40 CLASS 2 IN  the input address caused the fault`. */
+/** One line per field: `41:40  CLASS  2 IN  the input address caused the fault`. */
 export function fieldLines(fields: readonly FieldValue[], page: Partial<Page> = {}): string[] {
   const { paint = plain, width = 0 } = page;
-  const columns = fields.map((f) => [positionOf(f), f.name, shownValue(f), f.encoding ?? ""]);
-  const widths = [0, 1, 2, 3].map((i) => Math.max(0, ...columns.map((c) => c[i].length)));
+  const columns = fields.map((f) => [positionOf(f), f.name, shownValue(f)]);
+  const widths = [0, 1, 2].map((i) => Math.max(0, ...columns.map((c) => c[i].length)));
+  const indent = " ".repeat(widths.reduce((sum, w) => sum + w + 2, 2));
   return fields.flatMap((f, i) => {
-    const [at, name, value, encoding] = columns[i];
+    const [at, name, value] = columns[i];
     const style: TextStyle = f.kind === "reserved" ? "bad" : f.kind === "field" ? "name" : "warn";
     const head = [
       paint("dim", at.padStart(widths[0])),
       paint(style, name.padEnd(widths[1])),
       paint(f.kind === "reserved" ? "bad" : "number", value.padEnd(widths[2])),
-      ...(widths[3] === 0 ? [] : [encoding.padEnd(widths[3])]),
     ].join("  ");
-    const used = widths.reduce((sum, w) => sum + (w === 0 ? 0 : w + 2), 2);
     const source = f.from === "text" ? " (from the kernel's text)" : "";
-    const meaning = `${f.meaning ?? ""}${source}`;
-    const lines = wrapped(meaning, "", " ".repeat(used), width);
+    const lines = wrapped(`${f.meaning ?? ""}${source}`, "", indent, width);
     return lines.map((l, n) =>
       (n === 0 ? `  ${head}  ${tint(paint, f, l)}` : tint(paint, f, l)).trimEnd(),
     );
@@ -253,9 +254,7 @@ function repetitionLine(group: readonly EventRecord[], page: Page): string {
 
 function registerLine(r: Extract<DecodedRecord, { kind: "register" }>, page: Page): string {
   const set = r.fields.filter((f) => f.value !== 0n);
-  const text = set
-    .map((f) => `${f.name}=${shownValue(f)}${f.encoding ? ` ${f.encoding}` : ""}`)
-    .join(", ");
+  const text = set.map((f) => `${f.name}=${shownValue(f)}`).join(", ");
   return `${page.paint("head", titleOf(r))}${text === "" ? "" : `  ${text}`}`;
 }
 

@@ -10,7 +10,7 @@ describe("one record", () => {
 
   test("a line per field: position, name, value, encoding, meaning", () => {
     expect(text).toContain(
-      "  105:104  CLASS        2           IN             the input address caused the fault",
+      "  105:104  CLASS        2 IN                the input address caused the fault",
     );
     expect(text.find((l) => / 99 /.test(l))).toMatch(/99 {2}RnW +0 +the access was a write/);
   });
