@@ -12,7 +12,7 @@ import {
   vmwPresent,
 } from "./features";
 import { resetInterrupts } from "./interrupt";
-import { Q_UNGUARDED } from "./layout/quirks";
+import { Q_IRQ_CFG_UNREADABLE, Q_UNGUARDED } from "./layout/quirks";
 import {
   CMDQ_BASE_FIELDS,
   CR0_FIELDS,
@@ -114,11 +114,11 @@ function identification(offset: u32): u32 {
 /** Reads `size` (4 or 8) bytes; anything unimplemented reads as zero. */
 export function readRegister(offset: u32, size: u32): u64 {
   const at = fileOffset(offset);
+  const isEventqCfg = at >= REG_EVENTQ_IRQ_CFG0 && at <= REG_EVENTQ_IRQ_CFG2;
+  if (isEventqCfg && hasQuirk(Q_IRQ_CFG_UNREADABLE)) return 0;
   if (size == 8) return isWide(at) ? reg64(at) : 0;
   if (size != 4 || at & 3 || at >= <u32>REGISTER_FILE_BYTES) return 0;
   if (at >= PIDR_FIRST) return <u64>identification(at);
-  // QEMU has no read case for the event queue's interrupt configuration.
-  if (hasQuirk(Q_UNGUARDED) && at >= REG_EVENTQ_IRQ_CFG0 && at <= REG_EVENTQ_IRQ_CFG2) return 0;
   return <u64>reg32(at);
 }
 

@@ -18,13 +18,27 @@ export const PCI_WINDOWS: readonly (readonly [bigint, bigint])[] = [
   [0x10000000n, 0x2eff0000n],
   [0x8000000000n, 0x8000000000n],
 ];
-/** Two flash devices that read as zero, and the machine's MMIO, which reads as zero mostly. */
-const ZERO_WINDOW = [0n, 0x08000000n] as const;
+/**
+ * Where a fetch reads zero: the flash devices, and the frames of the interrupt controller, UART,
+ * clock, GPIO, SMMU and virtio slots, none of which has a 64-bit register at the places that
+ * matter. An address between them is an external abort.
+ */
+const ZERO_WINDOWS: readonly (readonly [bigint, bigint])[] = [
+  [0n, 0x08000000n],
+  [VIRT.gicd, 0x10000n],
+  [VIRT.its, 0x20000n],
+  [VIRT.gicr, 0x20000n],
+  [0x09000000n, 0x1000n],
+  [0x09010000n, 0x1000n],
+  [0x09030000n, 0x1000n],
+  [VIRT.smmu, 0x20000n],
+  [0x0a000000n, 0x4000n],
+];
 
 /** Maps RAM, flash and the PCI windows; gives the linear address of RAM. */
 export function mapVirt(map: AddressMap, ramBytes: number): number {
   const lin = map.mapRam(VIRT.ram, ramBytes);
-  map.mapZero(...ZERO_WINDOW);
+  for (const [base, bytes] of ZERO_WINDOWS) map.mapZero(base, bytes);
   for (const [base, bytes] of PCI_WINDOWS) map.mapOnes(base, bytes);
   return lin;
 }

@@ -6,6 +6,20 @@ import { splitTrace } from "./trace.ts";
 
 const EVENTQ_PROD = 0xa8n;
 const DEVICE_TREE_ROOM = Buffer.alloc(0x100000);
+/** QEMU keeps these registers over a reset: back to their power-on values. */
+const FORGET = (
+  [
+    [0x28, 0, "l"],
+    [0x2c, 0, "l"],
+    [0x68, 0, "q"],
+    [0x70, 0, "l"],
+    [0x74, 0, "l"],
+    [0x80, 0, "q"],
+    [0x88, 0, "l"],
+    [0x90, 0x13, "q"],
+    [0xa0, 0x13, "q"],
+  ] as const
+).map(([at, value, size]) => `write${size} ${hex(SMMU + BigInt(at))} ${hex(value)}`);
 /** Offsets within the 128 KiB frame: the read that ends a DMA's part of the trace. */
 const marker = `readl ${hex(SMMU + EVENTQ_PROD)}`;
 
@@ -66,6 +80,7 @@ function reached(parts: string[][]): bigint[] {
 /** Runs one program on a machine fresh out of reset, and leaves RAM zero where it was used. */
 export async function runProgram(machine: Qtest, program: Program): Promise<Record_> {
   await machine.reset();
+  await machine.send(FORGET);
   const masters = new Map((await setUpBoard(machine)).map((m) => [m.sid, m]));
   const memory = program.memory.map(([a, v]): [bigint, bigint] => [BigInt(a), BigInt(v)]);
   // A reset puts the device tree back to the start of RAM, where the programs expect zeros.
