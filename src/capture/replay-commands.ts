@@ -22,6 +22,8 @@ interface Waiting {
   problem: { expected: string; got: string } | undefined;
   /** False until the engine has consumed it. */
   consumed: boolean;
+  /** The recorded bytes are not those that were refused. */
+  refused: boolean;
 }
 
 /** Feeds the commands of one SMMU. */
@@ -52,7 +54,7 @@ export class CommandChecker {
   /** A `cmd` line: the engine consumes the command now, unless an error stopped its queue. */
   command(op: CommandOp, line: number): void {
     this.settle();
-    const item: Waiting = { op, line, problem: undefined, consumed: false };
+    const item: Waiting = { op, line, problem: undefined, consumed: false, refused: false };
     this.#waiting.push(item);
     const { base, log2 } = this.#where();
     this.#place(op, base + COMMAND_BYTES * (op.i % 2 ** log2), item);
@@ -126,12 +128,12 @@ export class CommandChecker {
   #place(op: CommandOp, at: number, item: Waiting): void {
     const raw = bytesFromHex(op.raw);
     // The bytes of a command that was refused were overwritten before they could be recorded.
-    const refused = op.name === "INVALID" && nameOf(raw) !== "INVALID";
-    if (refused) raw[0] = ILLEGAL_OPCODE;
+    item.refused = op.name === "INVALID" && nameOf(raw) !== "INVALID";
+    if (item.refused) raw[0] = ILLEGAL_OPCODE;
     else if (nameOf(raw) !== op.name) {
       item.problem = { expected: op.name, got: `bytes of ${nameOf(raw)}` };
     }
-    if (!this.#ordered || refused) {
+    if (!this.#ordered || item.refused) {
       this.#memory.writeBytes(at, raw);
       return;
     }
@@ -157,12 +159,19 @@ export class CommandChecker {
         close();
         item = queue.shift();
         pieces = 0;
-        if (item) item.consumed = true;
+        if (item) this.#consume(item, trace.aux(i));
       } else if (trace.what(i) === TRACE_KIND.RANGE && item) {
         this.#checkPiece(item, pieces++, i);
       }
     }
     close();
+  }
+
+  #consume(item: Waiting, opcode: number): void {
+    item.consumed = true;
+    const expected = item.refused ? ILLEGAL_OPCODE : Number.parseInt(item.op.raw.slice(0, 2), 16);
+    if (opcode === expected) return;
+    item.problem ??= { expected: `opcode ${expected}`, got: `opcode ${opcode}` };
   }
 
   #checkPiece(item: Waiting, k: number, i: number): void {
