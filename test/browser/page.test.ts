@@ -1,5 +1,5 @@
 // The library in headless Chromium: the same routes as in Node, unshared and shared.
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -8,6 +8,7 @@ import { openCapture } from "../../src/capture/capture.ts";
 import { machineOf } from "../../src/capture/machine.ts";
 import { directoryFiles } from "../../src/capture/node.ts";
 import { resolveVectors } from "../../src/machine/route.ts";
+import { readSnippets } from "../snippets.ts";
 import { serve } from "./server.ts";
 
 const CAPTURE = "/dist/captures/s1-4k-strict-nobg/";
@@ -79,4 +80,16 @@ test("a worker over shared memory of an isolated page gets them too", async () =
   expect(answer.routes).toEqual(await routesInNode());
   expect(answer.seen).toEqual(answer.expected);
   expect(answer.seen.some((byte) => byte !== 0)).toBe(true);
+});
+
+test("the README's page snippet resolves the vectors", async () => {
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const [snippet] = readSnippets(readme).filter((s) => s.language === "html");
+  expect(snippet.code.trim().split("\n").length).toBeLessThan(16);
+  const { url, server } = await serve(false, { "/readme.html": snippet.code });
+  servers.push(server);
+  const page = await browser.newPage();
+  await page.goto(`${url}/readme.html`);
+  await page.waitForFunction(() => document.title !== "");
+  expect(await page.title()).toBe("18 vectors");
 });

@@ -13,18 +13,26 @@ const TYPES: Readonly<Record<string, string>> = {
   ".wasm": "application/wasm",
   ".gz": "application/octet-stream",
 };
+const PACKAGE = "/node_modules/vsmmu/";
 const ISOLATION = {
   "Cross-Origin-Opener-Policy": "same-origin",
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
-/** Starts a server on a free loopback port; `url` ends without a slash. */
-export async function serve(isolated: boolean): Promise<{ url: string; server: Server }> {
+/**
+ * Starts a server on a free loopback port; `url` ends without a slash. `pages` are documents by
+ * path. The project answers as the installed package, too.
+ */
+export async function serve(
+  isolated: boolean,
+  pages: Readonly<Record<string, string>> = {},
+): Promise<{ url: string; server: Server }> {
   const server = createServer(async (request, response) => {
     const path = normalize(new URL(request.url ?? "/", "http://localhost").pathname);
     try {
-      const body = await readFile(join(ROOT, path));
-      const type = TYPES[extname(path)] ?? "application/octet-stream";
+      const body = pages[path] ?? (await readFile(join(ROOT, path.replace(PACKAGE, "/"))));
+      const type =
+        path in pages ? "text/html" : (TYPES[extname(path)] ?? "application/octet-stream");
       response.writeHead(200, { "Content-Type": type, ...(isolated ? ISOLATION : {}) });
       response.end(body);
     } catch {
