@@ -23,7 +23,7 @@ const KEY_PRESENT: u64 = 1 << 63;
 const KEY_ASID: u64 = 16;
 const KEY_KIND: u64 = 32;
 /** Multiplicative hash (2^64 / golden ratio); the top 12 bits choose a slot. */
-const HASH: u64 = 0x9e3779b97f4a7c15;
+const HASH: u64 = (0x9e3779b9 << 32) | 0x7f4a7c15;
 const HASH_SHIFT: u64 = 52;
 /** Ids have 20 bits; the last few are kept for one configuration. */
 const CONTEXTS_RESERVED: u32 = (1 << 20) - 16;

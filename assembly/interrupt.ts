@@ -4,7 +4,6 @@ import { msiPresent, oasBits } from "./features";
 import { ones } from "./geometry";
 import { clearGuestFault, guestFault, store32 } from "./guest";
 import {
-  MSI_SOURCE_CMD_SYNC,
   MSI_SOURCE_EVENTQ,
   MSI_SOURCE_GERROR,
   MSI_WRITE_BYTES,

@@ -4,7 +4,6 @@ import { cachePolicy } from "./cache";
 import {
   CONTEXT_EL1,
   CONTEXT_EL2,
-  CONTEXT_EL2_E2H,
   CONTEXT_STAGE2,
   contextFractured,
   flushContexts,

@@ -19,7 +19,6 @@ import {
 } from "./features";
 import {
   GRANULE_4K,
-  GRANULE_16K,
   GRANULE_64K,
   granuleOfTg0,
   ones,

@@ -26,7 +26,7 @@ const BUCKETS: u32 = 512;
 const ENTRY_BYTES: usize = 48;
 const STAGE_NESTED: u32 = 3;
 const LAST_LEVEL: i32 = 3;
-const HASH: u64 = 0x9e3779b97f4a7c15;
+const HASH: u64 = (0x9e3779b9 << 32) | 0x7f4a7c15;
 const HASH_SHIFT: u64 = 55;
 
 /** Entry: next u32, bits u8, tg u8, level u8, perms u8, parent u8, attr u8, sh u8, asid, vmid, iova, pa. */
