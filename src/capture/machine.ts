@@ -29,6 +29,7 @@ export async function machineOf(capture: Capture, options: MachineOptions = {}):
 export function describeMachine(capture: Capture): MachineDescription {
   const { manifest, image } = capture;
   const smmuOf = smmuOfSid(manifest);
+  const sids = new Map(manifest.msis.map((msi) => [msi.bdf, msi.sid]));
   return {
     name: capture.name,
     attachMemory: (map) => image.attach(map),
@@ -39,7 +40,10 @@ export function describeMachine(capture: Capture): MachineDescription {
       registers: registerWords(s.regs),
     })),
     msiController: msiController(manifest),
-    functions: manifest.functions.map((f) => describeFunction(f, smmuOf(f.requesterId))),
+    functions: manifest.functions.map((f) => {
+      const sid = sids.get(f.bdf);
+      return { ...describeFunction(f, smmuOf(sid ?? f.requesterId)), sid };
+    }),
   };
 }
 
@@ -93,13 +97,14 @@ export function smmuOfSid(m: Manifest): (sid: number) => number | null {
   for (const msi of m.msis) known.set(msi.sid, msi.smmu);
   for (const s of m.streams) if (!known.has(s.sid)) known.set(s.sid, s.smmu);
   for (const f of m.functions) if (f.smmu !== undefined) known.set(f.requesterId, f.smmu);
-  const byBus = new Map<number, number | null>();
-  for (const [sid, smmu] of known) byBus.set(sid >>> 8, smmu);
+  // A bus that nothing is known of hangs below the nearest root before it.
+  const buses = [...known].map(([sid, smmu]) => ({ bus: sid >>> 8, smmu }));
+  buses.sort((a, b) => a.bus - b.bus);
   const otherwise = m.smmus.length > 0 ? 0 : null;
   return (sid) => {
     const own = known.get(sid);
     if (own !== undefined) return own;
-    const bus = byBus.get(sid >>> 8);
-    return bus !== undefined ? bus : otherwise;
+    const near = buses.findLast(({ bus }) => bus <= sid >>> 8);
+    return near ? near.smmu : otherwise;
   };
 }

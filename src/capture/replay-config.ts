@@ -152,7 +152,10 @@ export class ConfigKeeper {
 function configOf(x: TranslationOp, ste: readonly bigint[]): number | undefined {
   if (x.res === "ok") return x.stage === undefined ? undefined : [0, 5, 6, 7][x.stage];
   if (x.res === "bypass") return 4;
-  if (x.res === "abort") return Number(getField(STE, ste, "Config")) & 3;
+  if (x.res === "abort") {
+    const config = Number(getField(STE, ste, "Config"));
+    return config < 4 ? config : 0;
+  }
   const stage2 = x.lk !== undefined && x.lk.length > 0 && x.lk[0][0] === -1;
   if (x.cd !== undefined) return stage2 ? 7 : 5;
   return stage2 ? 6 : undefined;

@@ -54,6 +54,11 @@ export class ReplayMemory {
     return this.#locate(pa, anywhere) >= 0;
   }
 
+  /** Whether the page of `pa` exists. */
+  knows(pa: number): boolean {
+    return this.#pages.has(pa - (pa % PAGE_BYTES));
+  }
+
   /** Takes the page of `pa` away. */
   remove(pa: number): void {
     const base = pa - (pa % PAGE_BYTES);

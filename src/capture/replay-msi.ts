@@ -37,7 +37,6 @@ function compare(machine: Machine, fn: PciFunction, msi: MsiState): [string, str
   const pa = msi.pa ?? (msi.smmu === null ? msi.iova : undefined);
   if (pa !== undefined)
     pairs.push([hex(pa), doorbell === undefined ? `${failure}` : hex(doorbell)]);
-  pairs.push(...said("sid", msi.sid, machine.sidOf(fn)));
   if (machine.v2m && doorbell !== undefined) {
     pairs.push(...said("SPI", msi.data, machine.v2m.deliver(msi.data).spi));
   }

@@ -9,7 +9,14 @@ import { ConfigKeeper, type Templates } from "./replay-config.ts";
 import type { FaultTests } from "./replay-faults.ts";
 import type { ItsChecker } from "./replay-its.ts";
 import type { ReplayMemory } from "./replay-memory.ts";
-import type { CommandOp, ReplayOp, StoreOp, TranslationOp, WriteOp } from "./replay-ops.ts";
+import type {
+  CommandErrorOp,
+  CommandOp,
+  ReplayOp,
+  StoreOp,
+  TranslationOp,
+  WriteOp,
+} from "./replay-ops.ts";
 import type { ReportBuilder } from "./replay-report.ts";
 import type { ReplaySmmu } from "./replay-smmu.ts";
 import { compareExact, compareOutcome } from "./replay-translate.ts";
@@ -43,7 +50,7 @@ export class ReplayRun {
   /** Whether memory is rebuilt from the list's own stores. */
   #ordered = false;
   /** Commands whose SMMU the next queue write will tell. */
-  #unattributed: [CommandOp, number][] = [];
+  #unattributed: [CommandOp | CommandErrorOp, number][] = [];
 
   constructor(job: RunJob) {
     this.#job = job;
@@ -55,9 +62,8 @@ export class ReplayRun {
   step(op: ReplayOp, line: number): void {
     if (op.op !== "cmderr") for (const c of this.#commands) c.settle();
     if (op.op === "x") this.#translation(op, line);
-    else if (op.op === "cmd") this.#command(op, line);
+    else if (op.op === "cmd" || op.op === "cmderr") this.#command(op, line);
     else if (op.op === "w") this.#write(op);
-    else if (op.op === "cmderr") this.#commands[op.m ?? 0]?.error(op);
     else if (op.op === "its") this.#job.its?.command(op, line);
     else if (op.op === "msi") this.#job.its?.message(op, line);
     else this.#store(op);
@@ -65,7 +71,7 @@ export class ReplayRun {
 
   /** Settles what still waits. */
   end(): void {
-    for (const [op, line] of this.#unattributed) this.#commands[0]?.command(op, line);
+    this.#attribute(0);
     for (const c of this.#commands) c.end();
   }
 
@@ -75,21 +81,28 @@ export class ReplayRun {
     this.#commands = smmus.map((s) => new CommandChecker(s, memory, report, options));
   }
 
-  #command(op: CommandOp, line: number): void {
+  #command(op: CommandOp | CommandErrorOp, line: number): void {
     const single = this.#job.smmus.length === 1;
     if (!single && op.m === undefined) this.#unattributed.push([op, line]);
-    else this.#commands[op.m ?? 0]?.command(op, line);
+    else this.#feed(op.m ?? 0, op, line);
+  }
+
+  #feed(index: number, op: CommandOp | CommandErrorOp, line: number): void {
+    const checker = this.#commands[index];
+    if (op.op === "cmderr") checker?.error(op);
+    else checker?.command(op, line);
+  }
+
+  /** Gives the commands that waited for it to the SMMU whose queue was written. */
+  #attribute(index: number): void {
+    for (const [op, line] of this.#unattributed.splice(0)) this.#feed(index, op, line);
   }
 
   #write(op: WriteOp): void {
     const index = op.m ?? 0;
     const smmu = this.#job.smmus[index];
     if (!smmu) return;
-    if (CMDQ_TRIGGERS.has(op.a)) {
-      for (const [cmd, line] of this.#unattributed.splice(0)) {
-        this.#commands[index].command(cmd, line);
-      }
-    }
+    if (CMDQ_TRIGGERS.has(op.a)) this.#attribute(index);
     const offset = PAGE1_OFFSETS.has(op.a) ? op.a + PAGE1 : op.a;
     smmu.write(offset, BigInt(op.v), op.s === 8 ? 8 : 4);
     this.#commands[index].afterWrite();
@@ -104,10 +117,10 @@ export class ReplayRun {
     });
     const write = faults?.before(x, strtab());
     if (this.#ordered) for (const [at, value] of x.pte ?? []) this.#known(Number(at), value);
-    else {
-      for (const [at, value] of x.pte ?? []) memory.write(Number(at), value, true);
-      this.#config.prepare(x, { strtab, oasBits: smmu.oasBits });
-    }
+    else for (const [at, value] of x.pte ?? []) memory.write(Number(at), value, true);
+    // An ordered run knows its entries, but for those on pages that it never showed.
+    const known = this.#ordered && x.ste !== undefined && memory.knows(Number(x.ste));
+    if (!known) this.#config.prepare(x, { strtab, oasBits: smmu.oasBits });
     const record = x.evr === undefined ? undefined : recordOf(x.evr);
     if (record) this.#makeRoom(smmu);
     const iova = record && beforeInput(x) ? record.address : (x.iova ?? 0);

@@ -31,6 +31,8 @@ export interface ItsDescription {
 export interface FunctionDescription extends PciFunctionOptions {
   /** Index of the SMMU; null: none. */
   smmu: number | null;
+  /** StreamID, when it is known to be other than the requester ID. */
+  sid?: number;
 }
 
 /** A `virt`-like machine. */

@@ -50,6 +50,7 @@ export class Machine {
   readonly #memory: AddressSpace;
   readonly #roots: PciBus[];
   readonly #smmuOf = new Map<PciFunction, number | null>();
+  readonly #sids = new Map<PciFunction, number>();
   readonly #spaces = new Map<PciBus, Map<number, AddressSpace>>();
 
   private constructor(d: MachineDescription, host: HostMemory, map: AddressMap, its?: Its) {
@@ -62,6 +63,7 @@ export class Machine {
     this.#memory = globalAddressSpace();
     this.functions = d.functions.map((f) => {
       const fn = new PciFunction(f);
+      if (f.sid !== undefined) this.#sids.set(fn, f.sid);
       this.#smmuOf.set(fn, f.smmu !== null && f.smmu < d.smmus.length ? f.smmu : null);
       return fn;
     });
@@ -106,9 +108,9 @@ export class Machine {
     return this.its?.doorbell ?? this.v2m?.doorbell;
   }
 
-  /** StreamID and DeviceID of a function. */
+  /** StreamID of a function; its DeviceID too, where no firmware table says otherwise. */
   sidOf(fn: PciFunction): number {
-    return requesterIdOfFunction(fn);
+    return this.#sids.get(fn) ?? requesterIdOfFunction(fn);
   }
 
   /** Index of the SMMU in front of a function; null when there is none. */
