@@ -49,8 +49,10 @@ export const command: Command = {
   summary: "compare a host's and a guest's ID registers by the rules of accelerated mode",
   usage: "[OPTIONS] HOST GUEST",
   description:
-    "Compares two sets of SMMUv3 ID registers field by field, as QEMU does before it lets a device behind an " +
-    "accelerated SMMU. HOST and GUEST are register dumps (devmem, xp, md, name and value) or lists such as " +
+    "Compares two sets of SMMUv3 ID registers field by field, as QEMU does before " +
+    "it lets a device behind an " +
+    "accelerated SMMU. HOST and GUEST are register dumps (devmem, xp, md, name and " +
+    "value) or lists such as " +
     "IDR0=0x…,IDR1=0x…. Exit code 1 says that the host would be refused.",
   options: {
     all: {

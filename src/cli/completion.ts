@@ -44,7 +44,8 @@ function bash(commands: readonly Command[]): string {
     "_vsmmu() {",
     `  local cur=${at("COMP_CWORD")} prev=${at("COMP_CWORD-1")} words=`,
     "  if [[ $COMP_CWORD -eq 1 ]]; then",
-    `    COMPREPLY=($(compgen -W "${commands.map((c) => c.name).join(" ")} --help --version" -- "$cur"))`,
+    `    COMPREPLY=($(compgen -W "${commands.map((c) => c.name).join(" ")} --help ` +
+      `--version" -- "$cur"))`,
     "    return",
     "  fi",
     "  case $prev in",

@@ -182,10 +182,13 @@ export const command: Command = {
   summary: "say what kernel logs, event records, entries and registers mean",
   usage: "[OPTIONS] [FILE... | WORD...]",
   description:
-    "Finds SMMUv3 records in any mix of text: kernel and Xen logs in every state of quoting and wrapping, " +
-    "QEMU traces, debugfs dumps, boot lines, register dumps. Prints each field, what it means, likely causes, " +
+    "Finds SMMUv3 records in any mix of text: kernel and Xen logs in every state of " +
+    "quoting and wrapping, " +
+    "QEMU traces, debugfs dumps, boot lines, register dumps. Prints each field, " +
+    "what it means, likely causes, " +
     "and what to look at next.\n\n" +
-    "Without FILE it reads the standard input. Exit code 1 says that a fault was decoded, 3 that nothing was " +
+    "Without FILE it reads the standard input. Exit code 1 says that a fault was " +
+    "decoded, 3 that nothing was " +
     "understood.",
   options: {
     from: {

@@ -27,12 +27,13 @@ function svgOf(found: readonly Explanation[]): string | undefined {
   return diagramSvg(drawn.topic.layout, field === undefined ? {} : { marked: field.name });
 }
 
+const EXPECTED =
+  "; expected a field, register, command, event or number, as STE.S1DSS, CMD_SYNC or 0x10.";
+
 function unknown(context: Context, name: string): number {
   const near = suggest(name);
-  const hint = near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
-  context.err(
-    `vsmmu explain: nothing is called "${name}"${hint || "; expected a field, register, command, event or number, as STE.S1DSS, CMD_SYNC, F_TRANSLATION or 0x10."}`,
-  );
+  const hint = near.length === 0 ? EXPECTED : `; did you mean ${near.join(", ")}?`;
+  context.err(`vsmmu explain: nothing is called "${name}"${hint}`);
   return EXIT.input;
 }
 
@@ -41,8 +42,10 @@ export const command: Command = {
   summary: "explain a field, register, command, event or error code",
   usage: "[OPTIONS] NAME|0xHEX...",
   description:
-    "Says where the bits are, what the values mean, when the field exists, who sets it, which rules look at " +
-    "it and what belongs to it, with a drawing of the layout. A number is looked up as event, opcode and " +
+    "Says where the bits are, what the values mean, when the field exists, who sets " +
+    "it, which rules look at " +
+    "it and what belongs to it, with a drawing of the layout. A number is looked up " +
+    "as event, opcode and " +
     "register offset.",
   options: {
     idr: {

@@ -1,4 +1,4 @@
-// The driver's boot line: what its feature mask says, kernel by kernel (Linux drivers/iommu/arm/arm-smmu-v3).
+// The driver's boot line and what its feature mask says (Linux drivers/iommu/arm/arm-smmu-v3).
 import type { Feature, FeaturesRecord } from "./types.ts";
 
 /** One bit of the mask. `since` is the first release line whose driver defines it. */
@@ -9,7 +9,8 @@ export interface MaskBit {
 }
 
 /**
- * Mainline has only ever appended bits, so one table reads every mainline kernel; vendor kernels have
+ * Mainline has only ever appended bits, so one table reads every mainline kernel; vendor kernels
+ * have
  * used bits from 18 up for other things.
  */
 export const BOOT_BITS: readonly MaskBit[] = [
@@ -96,7 +97,8 @@ function conclusions(mask: number): string[] {
     lines.push("ATS without PRI: devices cannot page-fault");
   if (mask >= 2 ** VENDOR_FROM)
     lines.push(
-      `bits ${VENDOR_FROM} and up are read as mainline Linux defines them; vendor kernels (openEuler, Android) may differ`,
+      `bits ${VENDOR_FROM} and up are read as mainline Linux defines them; vendor ` +
+        "kernels (openEuler, Android) may differ",
     );
   return lines;
 }

@@ -1,4 +1,4 @@
-// Everything that has a name in the layouts: structures, registers, fields, commands, events, codes.
+// Everything with a name in the layouts: structures, registers, fields, commands, events.
 import {
   CD,
   CERROR,

@@ -1,4 +1,4 @@
-// Can a guest SMMU with these ID registers run accelerated on that host SMMU? (QEMU hw/arm/smmuv3-accel)
+// Can a guest SMMU with these ID registers be accelerated on that host SMMU? (QEMU 11)
 import { IDR0, IDR1, IDR3, IDR5 } from "../spec/index.ts";
 import {
   addressBits,
@@ -15,7 +15,8 @@ export interface IdrComparison {
   readonly host: number | undefined;
   readonly guest: number | undefined;
   /**
-   * "ok" and "refused" are rules of the accelerated mode; "missing" is a rule whose register was not
+   * "ok" and "refused" are rules of the accelerated mode; "missing" is a rule whose register was
+   * not
    * given; "unoffered" is a feature the guest has that accelerated mode never offers; "differs" and
    * "same" are fields that no rule looks at.
    */
@@ -96,7 +97,9 @@ const RULES: readonly Rule[] = [
   granule("64K"),
 ];
 
-/** Features that accelerated mode never offers to a guest, and the value that means "not offered". */
+/**
+ * Features that accelerated mode never offers to a guest, and the value that means "not offered".
+ */
 const NEVER: readonly [FeatureName, number][] = [
   ["IDR0.HTTU", 0],
   ["IDR0.PRI", 0],
@@ -156,7 +159,8 @@ function unruled(field: FeatureName, host: Features, guest: Features): IdrCompar
 }
 
 /**
- * Compares the ID registers of a host SMMU with those of a guest's, field by field, by the rules under
+ * Compares the ID registers of a host SMMU with those of a guest's, field by field, by the rules
+ * under
  * which QEMU 11 admits a device to an accelerated SMMU. `refused` fields stop it.
  */
 export function compareIdr(host: IdRegisters, guest: IdRegisters): IdrComparison[] {

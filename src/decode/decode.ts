@@ -1,4 +1,4 @@
-// From text to records: cleans, scans, decodes and explains. No Wasm, no Node, no state between calls.
+// From text to records: cleans, scans, decodes, explains. No Wasm, no Node, no lasting state.
 import { STRTAB_BASE_CFG } from "../spec/index.ts";
 import { decodeBoot } from "./boot.ts";
 import { decodeCommand } from "./command.ts";

@@ -1,4 +1,4 @@
-// Translation table descriptors: what a 64-bit word means at a stage, granule and level (DDI0487 D8.3).
+// Translation table descriptors: a 64-bit word at a stage, granule and level (DDI0487 D8.3).
 import { S1LEAF, S1TABLE, S2LEAF, S2TABLE } from "../spec/index.ts";
 import { fieldValues, hexOf, type Notes, valueIn } from "./fields.ts";
 import type { DecodeOptions, DescriptorReading, DescriptorRecord, FieldValue } from "./types.ts";
@@ -45,7 +45,10 @@ function stage1Permissions(fields: readonly FieldValue[]): string {
   const write = bit(fields, "AP[2]") ? "read-only" : "read-write";
   const unprivileged = bit(fields, "AP[1]") ? write : "no access";
   const exec = `${bit(fields, "PXN") ? "no" : "yes"}/${bit(fields, "UXN") ? "no" : "yes"}`;
-  return `privileged ${write}, unprivileged ${unprivileged}, execute (privileged/unprivileged) ${exec}`;
+  return (
+    `privileged ${write}, unprivileged ${unprivileged}, execute ` +
+    `(privileged/unprivileged) ${exec}`
+  );
 }
 
 function stage2Permissions(fields: readonly FieldValue[]): string {

@@ -33,7 +33,8 @@ const widthOf = (b: Box): number => (b.hi - b.lo + 1) * BIT;
 const fits = (b: Box): boolean => labelWidth(b.label) + 4 <= widthOf(b);
 
 /**
- * Places the labels that do not fit, from the right: each starts at its own leader line and takes the
+ * Places the labels that do not fit, from the right: each starts at its own leader line and takes
+ * the
  * highest tier where it ends before every leader line that goes as deep. So no label meets another
  * label or a line.
  */
@@ -111,7 +112,8 @@ const STYLE = [
 ].join("");
 
 /**
- * Draws a layout as an SVG document. Labels never overlap: those wider than their cell hang below it
+ * Draws a layout as an SVG document. Labels never overlap: those wider than their cell hang below
+ * it
  * in as many tiers as they need. `marked` names a field to draw with a thick line.
  */
 export function diagramSvg(layout: Drawable, options: { readonly marked?: string } = {}): string {
@@ -127,7 +129,8 @@ export function diagramSvg(layout: Drawable, options: { readonly marked?: string
     y += CELL + tiers * LABEL_STEP + TOP + 6;
   }
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" height="${y}" role="img">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" ` +
+      `width="${width}" height="${y}" role="img">`,
     `<title>${escapeXml(layout.name)}</title><style>${STYLE}</style>`,
     ...parts,
     "</svg>",

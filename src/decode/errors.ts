@@ -1,4 +1,4 @@
-// Queue and global errors that the driver prints: indexes, error codes, and what stopped (IHI0070 6.3, 7).
+// Queue and global errors that the driver prints: indexes, codes, what stopped (IHI0070 7).
 import { CMDQ_CONS, GERROR } from "../spec/index.ts";
 import { cerrorText } from "./command.ts";
 import { fieldValues, hexOf, valueIn } from "./fields.ts";
@@ -161,7 +161,8 @@ export function overflowRecord(queue: "EVTQ" | "PRIQ", place: Place): ErrorRecor
 export function pageRequestRecord(request: PageRequest, place: Place): ErrorRecord {
   const { sid, ssid, group, last, privileged, access, iova } = request;
   const who = `stream ${hexOf(sid)}, PASID ${hexOf(ssid)}`;
-  const what = `${privileged ? "privileged" : "unprivileged"} ${access || "no"} access at ${hexOf(iova)}`;
+  const what =
+    `${privileged ? "privileged" : "unprivileged"} ${access || "no"} access at ` + `${hexOf(iova)}`;
   return {
     kind: "page-request",
     ...place,

@@ -32,7 +32,10 @@ const NOTES: Notes = {
 
 const NAMES = new Map(Object.values(EVENT.cases).map((c) => [c.name, c]));
 
-/** "F_TRANSLATION"; "IMPDEF_0xe3" and "RESERVED_0x55" for numbers that the architecture does not name. */
+/**
+ * "F_TRANSLATION"; "IMPDEF_0xe3" and "RESERVED_0x55" for numbers that the architecture does not
+ * name.
+ */
 export function eventNameOf(id: number): string {
   if (id >= 0xe0 && id <= 0xef) return `IMPDEF_${hexOf(id)}`;
   return EVENT.caseOf(id)?.name ?? `RESERVED_${hexOf(id)}`;
@@ -223,7 +226,10 @@ function missingNote(words: Words, wanted: number): string[] {
   return [`the text has ${which} of this record; fields in it are not shown`];
 }
 
-/** The header announced another event than word 0 holds: then the words cannot be trusted to be in place. */
+/**
+ * The header announced another event than word 0 holds: then the words cannot be trusted to be in
+ * place.
+ */
 function misplaced(collected: Collected): boolean {
   const word = collected.words[0];
   return (
@@ -240,7 +246,8 @@ function ofHeaderOnly(collected: Collected): EventRecord {
   const notes = missingNote([], 4);
   if (found.length > 0)
     notes.unshift(
-      `the first word found does not hold event ${hexOf(id)}, so word 0 is missing and the others cannot be placed: ${found.map(hexOf).join(" ")}`,
+      `the first word found does not hold event ${hexOf(id)}, so word 0 is missing ` +
+        `and the others cannot be placed: ${found.map(hexOf).join(" ")}`,
     );
   return {
     kind: "event",
@@ -256,7 +263,9 @@ function ofHeaderOnly(collected: Collected): EventRecord {
   };
 }
 
-/** Decodes an event found in a text: its words if there are any, its text lines if there are any. */
+/**
+ * Decodes an event found in a text: its words if there are any, its text lines if there are any.
+ */
 export function eventOfItem(item: { collected?: Collected; text?: EventText }): EventRecord {
   const { collected, text } = item;
   if (collected === undefined) return eventOfText(text as EventText);

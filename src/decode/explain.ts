@@ -1,4 +1,4 @@
-// What a name or a number of the architecture means: position, values, gates, who sets it, what belongs to it.
+// What a name or a number means: position, values, gates, who sets it, what belongs to it.
 import { position } from "../spec/index.ts";
 import { catalogue, type Topic } from "./catalogue.ts";
 import { decodeCommand } from "./command.ts";
@@ -69,7 +69,10 @@ function setByOf({ kind, name, owner, access, guard }: Topic): string {
     return guard === undefined ? who : `${who}, while ${guard}`;
   }
   if (/^(?:STE|CD|L1STD|L1CD|VMS|S[12](?:TABLE|LEAF))\b/.test(owner ?? name))
-    return "software writes it in memory; the SMMU reads it and may cache it until it is invalidated";
+    return (
+      "software writes it in memory; the SMMU reads it and may cache it until it is " +
+      "invalidated"
+    );
   return "";
 }
 
@@ -108,7 +111,10 @@ const COMPARE: Readonly<Record<string, (a: number, b: number) => boolean>> = {
   ">": (a, b) => a > b,
 };
 
-/** Is a simple gate ("S1P&S2P", "SSIDSIZE!=0", "IDR3.RIL") open? undefined when it is not that simple. */
+/**
+ * Is a simple gate ("S1P&S2P", "SSIDSIZE!=0", "IDR3.RIL") open? undefined when it is not that
+ * simple.
+ */
 export function gateOpen(gate: string, idr: IdRegisters): boolean | undefined {
   const features = featuresOf(idr);
   const clause = gate.split(";")[0];
@@ -180,8 +186,7 @@ function relatedOf(topic: Topic): string[] {
           topic.kind !== "field" && topic.kind !== "encoding" && /^(?:bits|address)$/.test(f.kind),
       )
       .map(
-        (f) =>
-          `${topic.kind === "command" ? "CMD" : topic.kind === "event" ? "EVENT" : topic.name}.${f.name}`,
+        (f) => `${topic.kind === "register" ? topic.name : (topic.owner ?? topic.name)}.${f.name}`,
       ),
   ];
   return [...new Set(list)].filter((n) => n !== topic.name && names.has(n)).slice(0, RELATED_MAX);
@@ -247,8 +252,10 @@ function byName(name: string): Topic[] {
 }
 
 /**
- * Explains a name ("STE.S1DSS", "S1DSS", "cmd_sync", "F_TRANSLATION") or a number (0x10: an event, a
- * command and a register). Several answers when the name is several things; none when nobody knows it.
+ * Explains a name ("STE.S1DSS", "S1DSS", "cmd_sync", "F_TRANSLATION") or a number (0x10: an event,
+ * a
+ * command and a register). Several answers when the name is several things; none when nobody knows
+ * it.
  */
 export function explain(query: string, idr?: IdRegisters): Explanation[] {
   const text = query.trim();

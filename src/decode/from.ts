@@ -30,9 +30,12 @@ export type InputKind = (typeof INPUT_KINDS)[number];
 
 /** What each kind wants to see, for the message when it is not there. */
 export const EXPECTED: Readonly<Record<InputKind, string>> = {
-  auto: "a kernel log with arm-smmu-v3 lines, a QEMU trace, a dump of SMMU registers, or hexadecimal words of an event (4), command (2), STE or CD (8)",
+  auto:
+    "a kernel log with arm-smmu-v3 lines, a QEMU trace, a dump of SMMU registers, " +
+    "or hexadecimal words of an event (4), command (2), STE or CD (8)",
   dmesg:
-    'kernel lines such as "arm-smmu-v3 9050000.smmuv3: event 0x10 received:" and the words after it',
+    'kernel lines such as "arm-smmu-v3 9050000.smmuv3: event 0x10 received:" ' +
+    "and the words after it",
   trace: "QEMU trace lines whose names begin with smmu",
   event: "four 64-bit words of an event record, or its 32 bytes",
   cmd: "two 64-bit words of a command, or its 16 bytes",

@@ -1,4 +1,4 @@
-// What the faulting address itself gives away: a doorbell, a null or error pointer, a stale mapping.
+// What a faulting address gives away: a doorbell, a null or error pointer, a stale mapping.
 import { hexOf } from "./fields.ts";
 import { bitLength, bitRanges, hintOf } from "./hint.ts";
 import type { DecodeOptions, EventRecord, Hint } from "./types.ts";

@@ -42,7 +42,9 @@ export function oasBits(f: Features): number | undefined {
   return oas === undefined ? undefined : addressBits(oas);
 }
 
-/** Intermediate address bits: at least 40 with the LPAE format, OAS with VMSAv8-64 (IHI0070 3.4). */
+/**
+ * Intermediate address bits: at least 40 with the LPAE format, OAS with VMSAv8-64 (IHI0070 3.4).
+ */
 export function iasBits(f: Features): number | undefined {
   const ttf = f("IDR0.TTF");
   const oas = oasBits(f);

@@ -1,4 +1,4 @@
-// Decoding SMMUv3 logs, records and structures without the engine: no Wasm, no Node, safe in a browser.
+// Decoding of SMMUv3 logs, records and structures without the engine: no Wasm, no Node.
 export { maskFeatures } from "./boot.ts";
 export type { Topic, TopicKind } from "./catalogue.ts";
 export { cerrorText, commandNameOf, decodeCommand } from "./command.ts";

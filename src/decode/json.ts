@@ -1,4 +1,4 @@
-// The published JSON form of results: one versioned schema (schema.json), hexadecimal text for values.
+// The published JSON form of results: one versioned schema (schema.json), hexadecimal values.
 import type { DecodedRecord, DecodeResult, FieldValue, Storm } from "./types.ts";
 
 /** Version of the JSON form. A change that breaks a reader makes a new number. */
@@ -39,7 +39,9 @@ function objectJson(value: object): { [key: string]: Json } {
   return json;
 }
 
-/** One record as JSON: values in lower-case hexadecimal without padding, unknown things left out. */
+/**
+ * One record as JSON: values in lower-case hexadecimal without padding, unknown things left out.
+ */
 export function recordJson(record: DecodedRecord): { readonly [key: string]: Json } {
   return objectJson(record);
 }

@@ -15,7 +15,9 @@ export interface Entry {
   readonly ste?: Get;
 }
 
-/** One condition that makes an entry ILLEGAL. `broken` answers undefined when it cannot be judged. */
+/**
+ * One condition that makes an entry ILLEGAL. `broken` answers undefined when it cannot be judged.
+ */
 export interface Rule {
   readonly rule: string;
   readonly text: string;

@@ -1,4 +1,4 @@
-// Register dumps: devmem and xp output, "IDR0 0x…" pairs, and what the ID registers mean (IHI0070 6).
+// Register dumps: devmem and xp output, "IDR0 0x…" pairs, and the ID registers (IHI0070 6).
 
 import type { Register } from "../spec/index.ts";
 import * as REGISTERS from "../spec/register.ts";
@@ -72,10 +72,17 @@ interface DumpEntry {
   readonly value: bigint;
 }
 
-const NAMED =
-  /\b(?:ARM_)?(?:SMMU_)?([A-Z][A-Z0-9_]{2,24}\b|idr\[\d\])\s{0,8}[:=]?\s{0,8}(?:\(?0x[0-9a-f]{1,5}\)?\s{0,4}[:=]\s{0,4})?(0x[0-9a-f]{1,16})\b/gi;
-const ADDRESSED =
-  /^\s{0,16}(?:0x)?([0-9a-f]{1,16})\s{0,4}[:=]?\s{1,8}((?:(?:0x)?[0-9a-f]{8,16}|0x[0-9a-f]{1,16})(?:\s{1,8}(?:(?:0x)?[0-9a-f]{8,16}|0x[0-9a-f]{1,16}))*)(?:\s|$)/i;
+const NUMBER = "(?:(?:0x)?[0-9a-f]{8,16}|0x[0-9a-f]{1,16})";
+const NAMED = new RegExp(
+  String.raw`\b(?:ARM_)?(?:SMMU_)?([A-Z][A-Z0-9_]{2,24}\b|idr\[\d\])\s{0,8}[:=]?\s{0,8}` +
+    String.raw`(?:\(?0x[0-9a-f]{1,5}\)?\s{0,4}[:=]\s{0,4})?(0x[0-9a-f]{1,16})\b`,
+  "gi",
+);
+const ADDRESSED = new RegExp(
+  String.raw`^\s{0,16}(?:0x)?([0-9a-f]{1,16})\s{0,4}[:=]?\s{1,8}` +
+    String.raw`(${NUMBER}(?:\s{1,8}${NUMBER})*)(?:\s|$)`,
+  "i",
+);
 const DEVMEM = /\bdevmem2?\s{1,4}(0x[0-9a-f]{1,16})\b/i;
 const RESULT =
   /^\s{0,8}(?:Value at address 0x[0-9A-F]{1,16}[^:]{0,30}:\s{0,4})?(0x[0-9a-f]{1,16})\s{0,8}$/i;
@@ -117,7 +124,10 @@ function entriesOf(lines: readonly string[]): DumpEntry[] {
   return entries;
 }
 
-/** Base of the frame: what the caller says, 0 for offsets, else the lowest address rounded to 128 KiB. */
+/**
+ * Base of the frame: what the caller says, 0 for offsets, else the lowest address rounded to 128
+ * KiB.
+ */
 function baseOf(entries: readonly DumpEntry[], given: bigint | undefined): bigint {
   if (given !== undefined) return given;
   const addresses = entries.flatMap((e) => (e.address === undefined ? [] : [e.address]));

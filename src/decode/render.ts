@@ -120,7 +120,11 @@ function titleOf(r: DecodedRecord): string {
     case "command":
       return `command ${hexOf(Math.max(0, r.opcode))} ${r.command}`;
     case "structure":
-      return `${r.structure}${r.owner === undefined ? "" : ` of ${r.owner}`}${r.ssid === undefined ? "" : `, SubstreamID ${hexOf(r.ssid)}`}`;
+      return [
+        r.structure,
+        r.owner === undefined ? "" : ` of ${r.owner}`,
+        r.ssid === undefined ? "" : `, SubstreamID ${hexOf(r.ssid)}`,
+      ].join("");
     case "descriptor":
       return `descriptor ${hexOf(r.value)}`;
     case "register":
@@ -186,7 +190,8 @@ function vsteLines(vste: NonNullable<StructureRecord["vste"]>, page: Page): stri
 function descriptorLines(r: DescriptorRecord, page: Page): string[] {
   return r.readings.flatMap((reading) => [
     ...wrapped(
-      `stage ${reading.stage}, ${reading.granule} granule, level ${reading.level}: ${readingText(reading)}`,
+      `stage ${reading.stage}, ${reading.granule} granule, level ${reading.level}: ` +
+        `${readingText(reading)}`,
       "  ",
       "    ",
       page.width,

@@ -1,4 +1,4 @@
-// Walks through cleaned lines once and groups what belongs together: words, the kernel's text, traces.
+// Walks through cleaned lines once and groups what belongs together: words, texts, traces.
 
 import { EVENT } from "../spec/index.ts";
 import { Assembler, type Collected } from "./text/assemble.ts";
@@ -58,8 +58,16 @@ const REACH = 8;
 const WALK_READS_MAX = 16;
 
 /** Cheap test before the patterns: does the line contain anything they look for? */
-const INTERESTING =
-  /smmu|iommu|event|priv |CMD_SYNC|CMDQ|EVTQ|PRIQ|STE|CD\b|FSR|fault|suppressed|error state|features 0x|strtab|option mask|msi_domain|GBPA|\bsid 0x|translation failed|TT endianness|invalidation policy|Domain type|entries for|Service Failure|retrying/i;
+const INTERESTING = new RegExp(
+  [
+    /smmu|iommu|event|priv |fault|suppressed|strtab|retrying|\bsid 0x|translation failed/,
+    /CMD_SYNC|CMDQ|EVTQ|PRIQ|STE|CD\b|FSR|GBPA|error state|features 0x|option mask/,
+    /msi_domain|TT endianness|invalidation policy|Domain type|entries for|Service Failure/,
+  ]
+    .map((r) => r.source)
+    .join("|"),
+  "i",
+);
 
 /**
  * Finds records in a stream of lines. Feed it lines in order, take the items with `drain`, and call

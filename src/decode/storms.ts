@@ -138,5 +138,8 @@ export function stormText(storm: Storm): string {
       : iovaMin === iovaMax
         ? ` at ${hexOf(iovaMin)}`
         : ` from ${hexOf(iovaMin)} to ${hexOf(iovaMax)}`;
-  return `${storm.count} × ${storm.event}${where}${storm.direction ? ` (${storm.direction})` : ""}${range}`;
+  return (
+    `${storm.count} × ` +
+    `${storm.event}${where}${storm.direction ? ` (${storm.direction})` : ""}${range}`
+  );
 }

@@ -60,7 +60,10 @@ function stage2Text(e: Entry): string {
   if (size === undefined) return "stage 2 (its words are missing)";
   const tg = ["4KB", "64KB", "16KB", "reserved"][e.num("S2TG") ?? 3];
   const ps = addressBits(e.num("S2PS") ?? 0);
-  return `stage 2 tables at ${show(e, "S2TTB")}, VMID ${show(e, "S2VMID")}, ${tg} granule, ${64 - size}-bit input, ${ps}-bit output`;
+  return (
+    `stage 2 tables at ${show(e, "S2TTB")}, VMID ${show(e, "S2VMID")}, ${tg} ` +
+    `granule, ${64 - size}-bit input, ${ps}-bit output`
+  );
 }
 
 function steSummary(e: Entry): string {
@@ -81,7 +84,10 @@ function halfText(e: Entry, half: 0 | 1): string {
   const size = e.num(`T${half}SZ`);
   const granule = cdGranule(half, e.num(`TG${half}`) ?? 0);
   if (size === undefined || e.get(`TTB${half}`) === undefined) return `TTB${half} not shown`;
-  return `TTB${half} at ${show(e, `TTB${half}`)}, ${64 - size}-bit input, ${granule ?? "reserved"} granule`;
+  return (
+    `TTB${half} at ${show(e, `TTB${half}`)}, ${64 - size}-bit input, ${granule ?? "reserved"} ` +
+    "granule"
+  );
 }
 
 function faultText(e: Entry): string {
@@ -95,7 +101,10 @@ function cdSummary(e: Entry): string {
   if (e.num("V") === 0)
     return "Invalid: use of this CD gives C_BAD_CD and the transaction is aborted.";
   const ips = addressBits(e.num("IPS") ?? 0);
-  return `ASID ${show(e, "ASID")}: ${halfText(e, 0)}; ${halfText(e, 1)}; ${ips}-bit output; ${faultText(e)}.`;
+  return (
+    `ASID ${show(e, "ASID")}: ${halfText(e, 0)}; ${halfText(e, 1)}; ${ips}-bit ` +
+    `output; ${faultText(e)}.`
+  );
 }
 
 function l1stdSummary(e: Entry): string {
@@ -118,7 +127,8 @@ const SUMMARIES: Readonly<Record<string, (e: Entry) => string>> = {
   L1STD: l1stdSummary,
   L1CD: l1cdSummary,
   PRIQ: (e) =>
-    `Page request of stream ${show(e, "StreamID")}, group ${show(e, "PRGIndex")}, address ${show(e, "PageAddress")}.`,
+    `Page request of stream ${show(e, "StreamID")}, group ${show(e, "PRGIndex")}, ` +
+    `address ${show(e, "PageAddress")}.`,
 };
 
 const NOTHING: Judgement = { illegal: [], undecided: [] };
@@ -145,7 +155,8 @@ function legalityOf(
 
 /**
  * Decodes a configuration structure. Missing words leave their fields out. Legality is judged for a
- * Non-secure SMMU, by the ID registers in the options; without them the rules that need one are listed
+ * Non-secure SMMU, by the ID registers in the options; without them the rules that need one are
+ * listed
  * as undecided.
  */
 export function decodeStructure(

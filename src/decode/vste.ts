@@ -52,7 +52,8 @@ function refusedBits(words: Words): Verdict[] {
     rule: "vste-bits",
     text:
       name === "S1ContextPtr"
-        ? `S1ContextPtr has ${bitList(bits)}, above bit ${CONTEXT_POINTER_HI} where Linux's mask ends`
+        ? `S1ContextPtr has ${bitList(bits)}, above bit ${CONTEXT_POINTER_HI} where ` +
+          "Linux's mask ends"
         : `${bitList(bits)} (${name}) may not be set by a guest`,
   }));
 }

@@ -39,7 +39,9 @@ describe("bash completion at work", () => {
   const complete = async (line: string[]): Promise<string[]> => {
     const { out } = await call(["completion", "bash"]);
     const words = line.map((w) => `'${w}'`).join(" ");
-    const script = `${out}\nCOMP_WORDS=(${words}); COMP_CWORD=${line.length - 1}; _vsmmu; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const script =
+      `${out}\nCOMP_WORDS=(${words}); COMP_CWORD=${line.length - 1}; _vsmmu; printf ` +
+      `'%s\\n' "\${COMPREPLY[@]}"`;
     return execFileSync("bash", ["-c", script], { encoding: "utf8" }).trim().split("\n");
   };
   test("commands, options, choices", async () => {

@@ -1,4 +1,4 @@
-// Logs, traces and entries of real Linux guests on QEMU: what we decode equals what QEMU recorded and did.
+// Logs, traces and entries of real guests: what we decode equals what QEMU recorded and did.
 import { describe, expect, test } from "vitest";
 import {
   type CommandRecord,

@@ -1,4 +1,4 @@
-// Every published record decodes to the event, stream, address, direction and class that its words hold.
+// Every published record decodes to the event, stream, address and direction in its words.
 import { describe, expect, test } from "vitest";
 import { decodeText, type EventRecord, recordJson } from "../../src/decode/index.ts";
 import { corpus, kernelLines } from "./kernel-text.ts";

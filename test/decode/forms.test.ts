@@ -1,4 +1,4 @@
-// The same record in every form in which people paste it: quoted, wrapped, split, interleaved, marked up.
+// The same record in every form in which people paste it: quoted, wrapped, split, marked up.
 import { describe, expect, test } from "vitest";
 import { decodeText, type EventRecord } from "../../src/decode/index.ts";
 import { kernelLines, word } from "./kernel-text.ts";
@@ -74,9 +74,12 @@ describe("log prefixes and device names", () => {
 
   test("/dev/kmsg escapes tabs and adds continuation lines", () => {
     const text = lines
-      .map(
-        (l, i) =>
-          `3,${1200 + i},6542670624,-;${l.replace("\t", "\\x09")}\n SUBSYSTEM=platform\n DEVICE=+platform:arm-smmu-v3.3.auto`,
+      .map((l, i) =>
+        [
+          `3,${1200 + i},6542670624,-;${l.replace("\t", "\\x09")}`,
+          ` SUBSYSTEM=platform`,
+          ` DEVICE=+platform:arm-smmu-v3.3.auto`,
+        ].join("\n"),
       )
       .join("\n");
     expectWhole(text, "arm-smmu-v3.3.auto");

@@ -99,7 +99,8 @@ describe("the kernel's own decoding", () => {
   test("stage 2 faults of table walks, stalls, PASIDs", () => {
     const e = one<EventRecord>(
       [
-        `${P} event: F_PERMISSION client: 0000:01:00.0 sid: 0x100 ssid: 0x5 iova: 0x1000 ipa: 0x44000`,
+        `${P} event: F_PERMISSION client: 0000:01:00.0 sid: 0x100 ssid: 0x5 iova: ` +
+          "0x1000 ipa: 0x44000",
         `${P} unpriv data write s2 "Stage 1 translation table fetch" ttd_read stall stag: 0x1f`,
       ].join("\n"),
     );
@@ -112,7 +113,8 @@ describe("the kernel's own decoding", () => {
   test("an address of page offset 0x040 is a doorbell here too", () => {
     const e = one<EventRecord>(
       [
-        `${P} event: F_TRANSLATION client: 0000:01:00.0 sid: 0x100 ssid: 0x0 iova: 0x90000f040 ipa: 0x0`,
+        `${P} event: F_TRANSLATION client: 0000:01:00.0 sid: 0x100 ssid: 0x0 iova: ` +
+          "0x90000f040 ipa: 0x0",
         `${P} unpriv data write s1 "Input address caused fault" stag: 0x0`,
       ].join("\n"),
     );
@@ -180,8 +182,11 @@ describe("queues", () => {
 
   test("overflow and suppressed lines", () => {
     const r = decodeText(
-      `${P} EVTQ overflow detected -- events lost\narm_smmu_evtq_thread: 25830 callbacks suppressed\n` +
-        `arm_smmu_dump_event: 6 callbacks suppressed`,
+      [
+        `${P} EVTQ overflow detected -- events lost`,
+        `arm_smmu_evtq_thread: 25830 callbacks suppressed`,
+        ``,
+      ].join("\n") + `arm_smmu_dump_event: 6 callbacks suppressed`,
     );
     expect(r.records.map((x) => x.kind)).toEqual(["queue-overflow", "suppressed", "suppressed"]);
     expect(r.suppressed).toBe(25836);
@@ -299,7 +304,8 @@ describe("dumps of entries", () => {
 describe("SMMUv2", () => {
   test("is recognised, decoded in a line, and not taken for an SMMUv3", () => {
     const r = one(
-      "[  12.3] arm-smmu 12c00000.iommu: Unhandled context fault: fsr=0x402, iova=0xf9030040, fsynr=0x12, cbfrsynra=0x800, cb=0",
+      "[  12.3] arm-smmu 12c00000.iommu: Unhandled context fault: fsr=0x402, " +
+        "iova=0xf9030040, fsynr=0x12, cbfrsynra=0x800, cb=0",
     );
     expect(r).toMatchObject({ kind: "smmuv2", iova: 0xf9030040n, fault: true });
     const text = r.hints[0].text;
@@ -316,7 +322,8 @@ describe("SMMUv2", () => {
       ).kind,
     ).toBe("smmuv2");
     const xen = one(
-      "(XEN) smmu: /axi/smmu@fd800000: Unhandled context fault: fsr=0x402, iova=0xf9030040, fsynr=0x12, cb=0",
+      "(XEN) smmu: /axi/smmu@fd800000: Unhandled context fault: fsr=0x402, " +
+        "iova=0xf9030040, fsynr=0x12, cb=0",
     );
     expect(ids(xen)).toContain("msi-doorbell");
     expect(
@@ -324,7 +331,8 @@ describe("SMMUv2", () => {
     ).toContain("translation fault");
     const global = all(
       "arm-smmu 15000000.iommu: Unexpected global fault, this could be serious\n" +
-        "arm-smmu 15000000.iommu: \tGFSR 0x80000002, GFSYNR0 0x00000000, GFSYNR1 0x00000300, GFSYNR2 0x00000000",
+        "arm-smmu 15000000.iommu: \tGFSR 0x80000002, GFSYNR0 0x00000000, GFSYNR1 " +
+        "0x00000300, GFSYNR2 0x00000000",
     );
     expect(global.map((r) => r.kind)).toEqual(["smmuv2", "smmuv2"]);
     expect(global[1].hints[0].text).toContain("unidentified stream");

@@ -30,7 +30,8 @@ const SEEDS: string[] = [
   "arm-smmu x: Unhandled context fault: fsr=0x402, iova=0xf9030040, fsynr=0x12, cb=0",
   "SMMUv3 STE values for device: 0000:7d:02.1\n0x000000004730500b\n0x00000000000000d6\n0x0\n0x0",
   "smmu_ptw_invalid_pte stage=1 level=0 base@=0x47204000 pte@=0x47204000 offset=0 pte=0x0\n" +
-    "smmuv3-iommu-memory-region-48-16 translation failed for iova=0x1000 (SMMU_EVT_F_TRANSLATION)\n" +
+    "smmuv3-iommu-memory-region-48-16 translation failed for iova=0x1000 " +
+    "(SMMU_EVT_F_TRANSLATION)\n" +
     "smmuv3_record_event SMMU_EVT_F_TRANSLATION sid=0x30",
   "IDR0 0x0d44101b\nIDR1: 0x02730010\n0x9050014: 0x00000074",
   "0x1800000010 0x20000000000 0xfffef040 0x0",

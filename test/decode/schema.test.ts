@@ -70,7 +70,15 @@ const INPUTS: [string, unknown][] = [
   [
     "queue errors",
     document(
-      `${P} CMD_SYNC timeout at 0x1 [hwprod 0x2, hwcons 0x0]\n${P} CMDQ error (cons 0x01000001): Illegal command\n${P} skipping command in error state:\n${P} \t0x00000000000000ff\n${P} \t0x0000000000000000\n${P} EVTQ overflow detected -- events lost\n${P} sid 0x00000100.0x00001: [5L] unprivileged RW access at iova 0x1000`,
+      [
+        `${P} CMD_SYNC timeout at 0x1 [hwprod 0x2, hwcons 0x0]`,
+        `${P} CMDQ error (cons 0x01000001): Illegal command`,
+        `${P} skipping command in error state:`,
+        `${P} \t0x00000000000000ff`,
+        `${P} \t0x0000000000000000`,
+        `${P} EVTQ overflow detected -- events lost`,
+        `${P} sid 0x00000100.0x00001: [5L] unprivileged RW access at iova 0x1000`,
+      ].join("\n"),
     ),
   ],
   [

@@ -1,4 +1,4 @@
-// Puts the words of a record together that the kernel printed on separate lines, whatever came between.
+// Puts the words of a record together that were printed on separate lines, with others between.
 import type { WordLine } from "./words.ts";
 
 /** What is being collected, and how many 64-bit words it has. */
@@ -36,7 +36,8 @@ export type Header = Pick<Collected, "of" | "announced" | "device" | "line" | "t
   Partial<Pick<Collected, "owner" | "ssid">>;
 
 /**
- * Collects words after header lines. One record per device is open at a time, so two SMMUs may print
+ * Collects words after header lines. One record per device is open at a time, so two SMMUs may
+ * print
  * at once; words that name no device go to the record opened last.
  */
 export class Assembler {

@@ -1,4 +1,4 @@
-// Undoes what mail, browsers and loggers did to a kernel log, so that one record reads as plain lines again.
+// Undoes what mail, browsers and loggers did to a kernel log, so that it is plain lines again.
 
 /** One line of the input after cleaning, with its number in the original text (from 1). */
 export interface Line {
@@ -9,9 +9,9 @@ export interface Line {
 /** Limit on a line's length: longer ones are cut, so that no pattern ever sees unbounded text. */
 const LINE_LENGTH_MAX = 4096;
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are what is removed here
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences are removed here
 const ANSI = /\x1b\[[0-9;?]*[A-Za-z]/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: every control character but tab and newline
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of them but tab and line ends
 const CONTROL = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u200b-\u200f\u2028\u2029\u2060\ufeff]/g;
 const SPACES = /[\u00a0\u2000-\u200a\u202f\u3000]/g;
 
@@ -29,8 +29,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 const ENTITY = /&(?:gt|lt|amp|quot|apos|nbsp|#34|#39|#160|#9);/g;
 const LINE_TAG = /<(?:br|\/p|\/div|\/li|\/tr)\b[^<>]{0,200}>/gi;
-const TAG =
-  /<\/?(?:code|pre|p|span|div|b|i|em|strong|li|ul|ol|tr|td|tt|blockquote|samp|kbd|a|h[1-6])\b[^<>]{0,200}>/gi;
+const TAG_NAMES =
+  "code|pre|p|span|div|b|i|em|strong|li|ul|ol|tr|td|tt|blockquote|samp|kbd|a|h[1-6]";
+const TAG = new RegExp(`</?(?:${TAG_NAMES})\\b[^<>]{0,200}>`, "gi");
 
 /** Leading quote marks of mail and chat ("> > ", ">>", "| "), with their spaces. */
 const QUOTE = /^[ \t]{0,8}(?:[>|][ \t]{0,3}){1,32}/;
@@ -40,7 +41,9 @@ export function quoteOf(line: string): string {
   return QUOTE.exec(line)?.[0] ?? "";
 }
 
-/** Is the text quoted-printable? Soft breaks in a word, or encoded equals signs and tabs, say so. */
+/**
+ * Is the text quoted-printable? Soft breaks in a word, or encoded equals signs and tabs, say so.
+ */
 function isQuotedPrintable(text: string): boolean {
   return /=3D|=09|=20\r?$|[^=\s]=\r?\n/m.test(text);
 }
@@ -53,7 +56,10 @@ const unescapeLine = (line: string): string =>
     return code === 9 || (code >= 32 && code < 127) ? String.fromCharCode(code) : all;
   });
 
-/** Joins the soft-broken lines of quoted-printable text; a quoted continuation loses its quote marks. */
+/**
+ * Joins the soft-broken lines of quoted-printable text; a quoted continuation loses its quote
+ * marks.
+ */
 function joinSoftBreaks(lines: readonly Line[]): Line[] {
   const joined: Line[] = [];
   for (let i = 0; i < lines.length; i++) {
@@ -72,7 +78,9 @@ function joinSoftBreaks(lines: readonly Line[]): Line[] {
   return joined;
 }
 
-/** Removes mark-up and escapes of one line: colours, HTML, kmsg's `\x09`, a quoted string's `\t`. */
+/**
+ * Removes mark-up and escapes of one line: colours, HTML, kmsg's `\x09`, a quoted string's `\t`.
+ */
 function plain(text: string): string {
   return text
     .replace(ANSI, "")

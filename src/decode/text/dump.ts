@@ -50,7 +50,8 @@ function pair(halves: readonly string[]): bigint[] {
 
 /**
  * Reads 64-bit words from text that is nothing but a dump of one structure. Two 32-bit numbers make
- * a word when every number has eight digits and an address stands before them, as dumps of memory do.
+ * a word when every number has eight digits and an address stands before them, as dumps of memory
+ * do.
  */
 export function dumpWords(text: string): bigint[] {
   const words: bigint[] = [];

@@ -39,14 +39,16 @@ const RULES: readonly Rule[] = [
     pattern: /device has entered Service Failure Mode/i,
     fault: true,
     meaning:
-      "GERROR.SFM_ERR: the SMMU met an internal error and now terminates all traffic; only a reset ends this",
+      "GERROR.SFM_ERR: the SMMU met an internal error and now terminates all traffic; " +
+      "only a reset ends this",
   },
   {
     id: "msi-write-aborted",
     pattern: /\b(GERROR|PRIQ|EVTQ|CMDQ) MSI write aborted/i,
     fault: true,
     meaning: (m) =>
-      `the SMMU could not deliver its own ${m[1]} interrupt: the address in the MSI registers is not a doorbell it can reach`,
+      `the SMMU could not deliver its own ${m[1]} interrupt: the address in the MSI ` +
+      "registers is not a doorbell it can reach",
   },
   {
     id: "queue-write-aborted",
@@ -79,20 +81,25 @@ const RULES: readonly Rule[] = [
     id: "already-enabled",
     pattern: /SMMU currently enabled! Resetting/i,
     meaning:
-      "firmware or an earlier kernel left the SMMU on; DMA that still runs is aborted or faults from here on",
+      "firmware or an earlier kernel left the SMMU on; DMA that still runs is aborted " +
+      "or faults from here on",
   },
   {
     id: "coherency-override",
     pattern: /IDR0\.COHACC overridden by (?:FW|dma-coherent)[^(]{0,40}\((true|false)\)/i,
     meaning: (m) =>
-      `firmware says dma-coherent ${m[1]}, the hardware says the opposite; if firmware is wrong, table walks read stale memory`,
+      `firmware says dma-coherent ${m[1]}, the hardware says the opposite; if ` +
+      "firmware is wrong, table walks read stale memory",
   },
   {
     id: "no-interrupt",
     pattern: /no (evtq|priq|gerr) irq/i,
     fault: true,
     meaning: (m) =>
-      `the ${m[1]} interrupt is missing in the firmware tables: ${m[1] === "evtq" ? "faults happen but are never printed" : "errors of this kind are never printed"}`,
+      `the ${m[1]} interrupt is missing in the firmware tables: ` +
+      (m[1] === "evtq"
+        ? "faults happen but are never printed"
+        : "errors of this kind are never printed"),
   },
   {
     id: "wired-interrupts",
@@ -118,12 +125,12 @@ const RULES: readonly Rule[] = [
     pattern: /no translation support!|AArch64 table format not supported!/i,
     fault: true,
     meaning:
-      "IDR0 offers no stage or table format this kernel can use; the registers may not be an SMMU's",
+      "IDR0 offers no stage or table format this kernel can use; the registers may " +
+      "not be an SMMU's",
   },
   {
     id: "register-stuck",
-    pattern:
-      /failed to (enable|write|disable|clear) (SMMU interface|command queue|event queue|PRI queue|CR0|cr0)/i,
+    pattern: /failed to (?:enable|write|disable|clear) (?:SMMU interface|\w+ queue|CR0)/i,
     fault: true,
     meaning: "CR0ACK did not follow CR0: the SMMU is not clocked, or the address is not its own",
   },
@@ -157,8 +164,8 @@ export function noteOf(line: string): NoteFinding | undefined {
   return undefined;
 }
 
-const GROUP =
-  /\b((?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]|[\w.@-]{3,40}): Adding to iommu group (\d{1,6})/;
+const BDF = String.raw`(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]`;
+const GROUP = new RegExp(String.raw`\b(${BDF}|[\w.@-]{3,40}): Adding to iommu group (\d{1,6})`);
 
 /** "pci 0000:01:00.0: Adding to iommu group 20". */
 export function groupOf(line: string): { device: string; group: number } | undefined {

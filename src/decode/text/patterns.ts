@@ -1,7 +1,10 @@
 // The single lines that the Linux driver, Xen and QEMU print about an SMMU, as typed findings.
 import { keyOf, leadingWords } from "./words.ts";
 
-/** What one line says. `at` is where in the line the message begins: before it stands the log prefix. */
+/**
+ * What one line says. `at` is where in the line the message begins: before it stands the log
+ * prefix.
+ */
 export type Finding =
   | { type: "event-header"; at: number; id: number; words: readonly bigint[] }
   | { type: "event-text"; at: number; event: string; client: string; numbers: EventNumbers }
@@ -117,7 +120,8 @@ function eventText(line: string): Finding | undefined {
 }
 
 const EVENT_FLAGS = new RegExp(
-  String.raw`\b(un)?priv (inst|data) (read|write) s([12]) ["“”]?([^"“”]{2,40})["“”]?( ttd_(?:read|write))?( stall)? stag: ${HEX}\b`,
+  String.raw`\b(un)?priv (inst|data) (read|write) s([12]) ["“”]?([^"“”]{2,40})["“”]?` +
+    String.raw`( ttd_(?:read|write))?( stall)? stag: ${HEX}\b`,
   "i",
 );
 
@@ -175,7 +179,7 @@ const BOOT =
 
 function queueLine(line: string): Finding | undefined {
   let m = CMDQ_ERROR.exec(line);
-  if (m !== null) return { type: "cmdq-error", at: m.index, cons: hex(m[1]), reason: m[2].trim() };
+  if (m !== null) return { type: "cmdq-error", at: m.index, cons: hex(m[1]), reason: m[2].replace(/["',;\s]+$/, "") };
   m = COMMAND_HEADER.exec(line);
   if (m !== null) {
     const { words } = leadingWords(line.slice(m.index + m[0].length));
@@ -199,7 +203,8 @@ function miscellaneous(line: string): Finding | undefined {
 }
 
 const PAGE_REQUEST = new RegExp(
-  String.raw`\bsid ${HEX}\.${HEX}: \[(\d{1,4})(L?)\] (un)?privileged (\S{0,4}) ?access at iova ${HEX}\b`,
+  String.raw`\bsid ${HEX}\.${HEX}: \[(\d{1,4})(L?)\] (un)?privileged (\S{0,4}) ?access ` +
+    String.raw`at iova ${HEX}\b`,
   "i",
 );
 

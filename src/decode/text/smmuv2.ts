@@ -1,4 +1,4 @@
-// Fault lines of the SMMUv2 driver: another architecture, decoded in one line so that nobody mixes them up.
+// Fault lines of the SMMUv2 driver: another architecture, recognised and decoded in one line.
 
 /** Numbers of an SMMUv2 fault line. */
 export interface Smmuv2Finding {
@@ -79,8 +79,11 @@ export function describeSmmuv2(f: Smmuv2Finding): string {
 export const isSmmuv2Write = (f: Smmuv2Finding): boolean =>
   f.fsynr !== undefined && bitOf(f.fsynr, 4);
 
-const LINE =
-  /\b(Unhandled context fault|Unexpected global fault|Blocked unknown Stream ID|GFSR 0x|FSR\s{1,6}= |FSYNR0 = )/i;
+const LINE = new RegExp(
+  String.raw`\b(Unhandled context fault|Unexpected global fault|Blocked unknown Stream ID|` +
+    String.raw`GFSR 0x|FSR\s{1,6}= |FSYNR0 = )`,
+  "i",
+);
 
 function labelled(line: string, name: string): string | undefined {
   return new RegExp(`\\b${name}\\s{0,6}[= ]\\s{0,4}(?:0x)?([0-9a-f]{1,16})\\b`, "i").exec(

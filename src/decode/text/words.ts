@@ -6,7 +6,9 @@ export interface WordLine {
   readonly words: readonly bigint[];
   /** Index printed beside the first word ("word2: 0x…", "[2] 0x…"), when there is one. */
   readonly index: number | undefined;
-  /** Name before the colon: the device that printed the line, or undefined when nothing names one. */
+  /**
+   * Name before the colon: the device that printed the line, or undefined when nothing names one.
+   */
   readonly key: string | undefined;
   /** A half word at the end whose other half may stand on the next line. */
   readonly half: bigint | undefined;
