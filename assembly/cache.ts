@@ -1,9 +1,11 @@
 // The two cache policies behind one interface: lookup, insert (IHI0070 3.17; invalidate is invalidate.ts).
 
 import { neededPermission } from "./access";
+import { finishStage2 } from "./combine";
 import { markFractured } from "./contextid";
 import { PERM_PW } from "./descriptor";
 import { raiseStage1Fault, raiseStage2Fault } from "./fault";
+import { effectiveVa, halfOf } from "./half";
 import {
   CACHE_FAST,
   CACHE_NONE,
@@ -15,6 +17,8 @@ import {
   configStage,
   configVmid,
   configWorld,
+  STAGE_NESTED,
+  STAGE_S2,
   TRACE_FLAG_HIT,
   TRACE_KIND_IOTLB_INSERT,
   TRACE_KIND_IOTLB_LOOKUP,
@@ -42,8 +46,6 @@ import {
   setOutput,
   setStage2Mapping,
 } from "./mapping";
-import { finishStage2, STAGE_2, STAGE_NESTED } from "./nest";
-import { effectiveVa, halfOf } from "./stage1";
 import { hitAddress, hitAttr, hitBits, hitPerms, hitSh, tlbInsert, tlbLookup } from "./tlb";
 import {
   qemuAddress,
@@ -85,7 +87,7 @@ export function nestedLookupAllowed(): bool {
 
 function noteLookup(p: usize, stage: u32, address: u64, hit: bool): void {
   if (!tracing) return;
-  const asid = stage == STAGE_2 ? -1 : configAsid(p);
+  const asid = stage == STAGE_S2 ? -1 : configAsid(p);
   trace(
     TRACE_KIND_IOTLB_LOOKUP,
     stage,
@@ -101,7 +103,7 @@ function noteLookup(p: usize, stage: u32, address: u64, hit: bool): void {
 
 function noteInsert(p: usize, stage: u32, address: u64, bits: u32, pa: u64): void {
   if (!tracing) return;
-  const asid = stage == STAGE_2 ? -1 : configAsid(p);
+  const asid = stage == STAGE_S2 ? -1 : configAsid(p);
   trace(TRACE_KIND_IOTLB_INSERT, stage, 0, 0, asid, configVmid(p), bits, address, pa);
 }
 
@@ -114,7 +116,7 @@ export function lookupStage2(p: usize, ipa: u64): bool {
     return true;
   }
   const hit = tlbLookup(configCtxS2(p), ipa);
-  noteLookup(p, STAGE_2, ipa, hit);
+  noteLookup(p, STAGE_S2, ipa, hit);
   if (hit) setStage2Mapping(hitAddress(ipa), hitBits(), hitPerms(), hitAttr(), hitSh());
   return hit;
 }
@@ -138,7 +140,7 @@ export function insertStage2(p: usize, ipa: u64): void {
     );
     return;
   }
-  noteInsert(p, STAGE_2, ipa, s2Bits, s2Address);
+  noteInsert(p, STAGE_S2, ipa, s2Bits, s2Address);
   tlbInsert(configCtxS2(p), ipa, s2Address, s2Bits, s2Perms, s2Attr, s2Sh, false, false);
 }
 
@@ -150,7 +152,7 @@ function finishQemuHit(p: usize, iova: u64, access: u32): u32 {
     else raiseStage1Fault(F_PERMISSION, CLASS_IN);
     return LOOKUP_FAULT;
   }
-  if (configStage(p) == STAGE_2) {
+  if (configStage(p) == STAGE_S2) {
     setStage2Mapping(qemuAddress(iova), qemuBits(), qemuPerms(), qemuAttr(), qemuSh());
     finishStage2(p);
   } else {
@@ -160,13 +162,13 @@ function finishQemuHit(p: usize, iova: u64, access: u32): u32 {
 }
 
 function lookupQemu(p: usize, iova: u64, access: u32): u32 {
-  const found = configStage(p) == STAGE_2 ? qemuLookupStage2(p, iova) : qemuLookupInput(p, iova);
+  const found = configStage(p) == STAGE_S2 ? qemuLookupStage2(p, iova) : qemuLookupInput(p, iova);
   return found ? finishQemuHit(p, iova, access) : LOOKUP_MISS;
 }
 
 /** Input address as the fast table is keyed: with TBI the top byte does not count. */
 function keyOf(p: usize, iova: u64): u64 {
-  return configStage(p) == STAGE_2 ? iova : effectiveVa(p, iova, halfOf(p, iova));
+  return configStage(p) == STAGE_S2 ? iova : effectiveVa(p, iova, halfOf(p, iova));
 }
 
 function lookupFast(p: usize, iova: u64, access: u32): u32 {
@@ -175,7 +177,7 @@ function lookupFast(p: usize, iova: u64, access: u32): u32 {
   noteLookup(p, configStage(p), iova, hit);
   // An entry that does not permit the access is walked again: it may have changed.
   if (!hit || !(hitPerms() & neededPermission(access))) return LOOKUP_MISS;
-  if (configStage(p) == STAGE_2) {
+  if (configStage(p) == STAGE_S2) {
     setStage2Mapping(hitAddress(va), hitBits(), hitPerms(), hitAttr(), hitSh());
     finishStage2(p);
   } else {
@@ -197,7 +199,7 @@ export function lookupInput(p: usize, iova: u64, access: u32): u32 {
 /** QEMU's entry of a nested translation: the smaller stage gives granule and level. */
 function insertQemu(p: usize, iova: u64): void {
   const stage = configStage(p);
-  if (stage == STAGE_2) {
+  if (stage == STAGE_S2) {
     insertStage2(p, iova);
     return;
   }
@@ -225,7 +227,7 @@ export function insertInput(p: usize, iova: u64): void {
     return;
   }
   const stage = configStage(p);
-  if (stage == STAGE_2) {
+  if (stage == STAGE_S2) {
     noteInsert(p, stage, iova, s2Bits, s2Address);
     tlbInsert(configCtx(p), iova, s2Address, s2Bits, s2Perms, s2Attr, s2Sh, false, false);
     return;

@@ -212,8 +212,9 @@ function executeCfgi(c: usize, opcode: u32): u32 {
     invalidateStreams(sid, cmdCFGI_Range(c) + RANGE_BIAS);
     return CERROR_NONE;
   }
-  const needsStage1 = opcode != CMD_CFGI_STE;
-  if (needsStage1 && !stage1Present) return absent(true);
+  // QEMU drops the stream's configuration whichever stages there are.
+  const needsStage1 = opcode != CMD_CFGI_STE && !hasQuirk(Q_SILENT_COMMANDS);
+  if (needsStage1 && !stage1Present) return CERROR_ILL;
   invalidateStream(sid);
   return CERROR_NONE;
 }

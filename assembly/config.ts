@@ -23,7 +23,6 @@ const ENTRIES: u32 = 1024;
 const ENTRY_BYTES: usize = 128;
 /** The fast policy keeps sets of four substreams under a hash of the StreamID. */
 const WAYS: u32 = 4;
-const SETS: u32 = ENTRIES / WAYS;
 /** QEMU never drops a device's configuration: probe on, and give up only when nearly full. */
 const QEMU_ENTRIES_MAX: u32 = 900;
 const HASH: u32 = 0x9e3779b1;

@@ -30,6 +30,11 @@ import {
   configStage,
   configVmid,
   configWorld,
+  STAGE_ABORT,
+  STAGE_BYPASS,
+  STAGE_NESTED,
+  STAGE_S1,
+  STAGE_S2,
   setConfigAbortS1,
   setConfigAffd,
   setConfigAlloccfg,
@@ -137,14 +142,6 @@ import {
   steSTRW,
   steV,
 } from "./layout/ste";
-import {
-  STAGE_1,
-  STAGE_2,
-  STAGE_ABORT,
-  STAGE_BYPASS,
-  STAGE_NESTED,
-  translateStructure,
-} from "./nest";
 import { reg32 } from "./regfile";
 import { CD, STE } from "./state";
 import {
@@ -158,6 +155,7 @@ import {
   WORLD_EL2_E2H,
 } from "./ste";
 import { fetchSte } from "./stream";
+import { translateStructure } from "./structure";
 import { trace, tracing } from "./trace";
 
 /** Config values below this abort. */
@@ -306,7 +304,7 @@ function selectSubstream(p: usize, ssv: bool, ssid: u32): u32 {
   // 2. Without one, S1DSS decides where substreams are in use.
   if (!translatesStage1(config) || cdBits == 0 || dss == STE_S1DSS_SSID0) return 0;
   if (dss != STE_S1DSS_BYPASS) return raiseConfigFault(F_STREAM_DISABLED);
-  setConfigStage(p, config == STE_Config_NESTED ? STAGE_2 : STAGE_BYPASS);
+  setConfigStage(p, config == STE_Config_NESTED ? STAGE_S2 : STAGE_BYPASS);
   setConfigSkipsStage1(p, 1);
   return 0;
 }
@@ -318,7 +316,7 @@ export function bindContexts(p: usize): void {
   const stage2 = contextId(CONTEXT_STAGE2, vmid, 0);
   setConfigCtxS2(p, stage2);
   const asid = <u32>max(configAsid(p), 0);
-  const own = configStage(p) == STAGE_2 ? stage2 : contextId(configWorld(p), vmid, asid);
+  const own = configStage(p) == STAGE_S2 ? stage2 : contextId(configWorld(p), vmid, asid);
   setConfigCtx(p, own);
   setConfigEpoch(p, contextEpoch);
 }
@@ -342,9 +340,9 @@ export function decodeConfiguration(p: usize, sid: u32, ssv: bool, ssid: u32): u
   // 2. Substream rules come before anything of the CD.
   if (selectSubstream(p, ssv, ssid)) return faultType;
   const stage = configStage(p);
-  if (stage & STAGE_2) applyStage2(p);
+  if (stage & STAGE_S2) applyStage2(p);
   bindContexts(p);
-  if (!(stage & STAGE_1)) return 0;
+  if (!(stage & STAGE_S1)) return 0;
   // 3. The CD: fetched, legal, then its tables.
   if (fetchCd(p, STE, ssv ? ssid : 0)) return asRead();
   if (cdIllegal(p, STE)) return raiseConfigFault(C_BAD_CD);

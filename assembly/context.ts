@@ -14,7 +14,13 @@ import {
 } from "./features";
 import { granuleOfTg0, granuleOfTg1, ones, outputBits } from "./geometry";
 import { clearGuestFault, guestFault, load64 } from "./guest";
-import { configStage, configWorld, TRACE_KIND_CD, TRACE_KIND_L1CD } from "./layout/abi";
+import {
+  configStage,
+  configWorld,
+  STAGE_NESTED,
+  TRACE_KIND_CD,
+  TRACE_KIND_L1CD,
+} from "./layout/abi";
 import {
   CD_BYTES,
   cdA,
@@ -48,9 +54,9 @@ import {
   steS1Fmt,
   steS1STALLD,
 } from "./layout/ste";
-import { translateStructure } from "./nest";
 import { CD } from "./state";
 import { endianIllegal, txszMax, WORLD_EL2 } from "./ste";
+import { translateStructure } from "./structure";
 import {
   patchTraceUnbacked,
   patchTraceValue,
@@ -74,7 +80,6 @@ const QEMU_TXSZ_MAX: u32 = 39;
 const ADDRESS_BITS_MAX: u32 = 48;
 /** QEMU keeps bits 51 and down of TTBx. */
 const QEMU_TTB_BITS: u32 = 52;
-const STAGE_NESTED: u32 = 3;
 
 /** Effective number of CDs as log2: S1CDMax counts only where substreams exist. */
 export function substreamBits(ste: usize): u32 {

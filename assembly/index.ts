@@ -30,6 +30,7 @@ import { beginTrace, setTracing, traceCount } from "./trace";
 import { translateSingle } from "./translate";
 
 export { translateBatch } from "./batch";
+export { answerDoorbells, setDoorbell } from "./doorbell";
 export {
   itsBlockBytes,
   itsDeliver,

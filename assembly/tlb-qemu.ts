@@ -14,6 +14,7 @@ import {
   configTsz0,
   configTsz1,
   configVmid,
+  STAGE_NESTED,
   TRACE_FLAG_HIT,
   TRACE_KIND_IOTLB_INSERT,
   TRACE_KIND_IOTLB_LOOKUP,
@@ -24,7 +25,6 @@ import { trace, tracing } from "./trace";
 const ENTRIES_MAX: u32 = 256;
 const BUCKETS: u32 = 512;
 const ENTRY_BYTES: usize = 48;
-const STAGE_NESTED: u32 = 3;
 const LAST_LEVEL: i32 = 3;
 const HASH: u64 = (0x9e3779b9 << 32) | 0x7f4a7c15;
 const HASH_SHIFT: u64 = 55;

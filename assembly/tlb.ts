@@ -22,6 +22,7 @@ import { TLB } from "./state";
 
 /** log2 of the smallest page; sizes are stored less this one plus 1. */
 const PAGE_BITS: u32 = 12;
+const PAGE_BITS_64: u64 = 12;
 const SIZE_BIAS: u32 = 11;
 /** Larger blocks are cached in pieces of this size. */
 const SIZE_BITS_MAX: u32 = 42;
@@ -45,7 +46,8 @@ function lineOf(vpn: u64, ctx: u32): usize {
 
 /** Input address bits 55:12 without those below the entry's size. */
 function pageOf(va: u64, bits: u32): u64 {
-  return ((va & ones(<u32>VA_BITS)) >> <u64>bits) << (<u64>(bits - PAGE_BITS));
+  const page = (va & ones(<u32>VA_BITS)) >> PAGE_BITS_64;
+  return page & ~ones(bits - PAGE_BITS);
 }
 
 function tagOf(vpn: u64, ctx: u32): u64 {

@@ -42,6 +42,8 @@ import {
   configSkipsStage1,
   configStage,
   RESULT_BYTES,
+  STAGE_ABORT,
+  STAGE_BYPASS,
   setResultEventIndex,
   setResultEventType,
   setResultFetches,
@@ -102,7 +104,7 @@ import {
   withRequestflagsSsv,
 } from "./layout/words";
 import { outAddress, outAttr, outBits, outPerms, outSh, outStage, setOutput } from "./mapping";
-import { STAGE_ABORT, STAGE_BYPASS, walkInput } from "./nest";
+import { walkInput } from "./nest";
 import { reg32 } from "./regfile";
 import { CONFIG_SCRATCH, EVENT, RESULT } from "./state";
 

@@ -521,6 +521,11 @@ export function resultFetches(p: usize): u32 {
 export function setResultFetches(p: usize, v: u32): void {
   store<u32>(p, v, 28);
 }
+export const STAGE_BYPASS: u32 = 0;
+export const STAGE_S1: u32 = 1;
+export const STAGE_S2: u32 = 2;
+export const STAGE_NESTED: u32 = 3;
+export const STAGE_ABORT: u32 = 4;
 export const TRACE_BYTES: usize = 32;
 export const TRACE_what: usize = 0;
 export function traceWhat(p: usize): u32 {
