@@ -18,6 +18,7 @@ import {
   STRTAB_BASE_CFG,
 } from "../spec/register.ts";
 import type { GoldenCase, Inserted, Outcome } from "./golden-case.ts";
+import { toHex } from "./program.ts";
 
 /** Cases of one batch. */
 export const BATCH = 64;
@@ -43,9 +44,6 @@ export interface GoldenAnswer {
   t: Outcome | null;
   ev: string[];
 }
-
-const toHex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
 
 /** A machine set up as the file's README says; it lives through all batches. */
 export class GoldenMachine {

@@ -40,7 +40,7 @@ export interface Program {
  * - `pte STAGE LEVEL ADDRESS VALUE`: a descriptor read; STAGE 3 is stage 1 of a nested walk
  * - `ok PA PERM STAGE`, `bypass`, `abort`, `disabled`: the outcome when there is no fault
  */
-export interface Record_ {
+export interface ProgramRecord {
   answers: (null | Hex | { trace: string[]; prod: Hex })[];
   /** The event queue's bytes afterwards, without trailing zeros. */
   events: Hex;
@@ -52,8 +52,12 @@ export interface Record_ {
 export interface RecordedProgram {
   program: Program;
   by: string;
-  record: Record_;
+  record: ProgramRecord;
 }
 
 /** A number as JSON carries it. */
 export const hex = (value: bigint | number): Hex => `0x${value.toString(16)}`;
+
+/** Bytes as hexadecimal digits. */
+export const toHex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");

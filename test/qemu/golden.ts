@@ -1,12 +1,12 @@
 // Makes golden files: batches of 64 random configurations with QEMU's answers, one case a line.
 import fc from "fast-check";
-import { configAddress, SMMU, testdevWrite } from "./board.ts";
+import { configAddress, RAM_BASE, SMMU, testdevWrite } from "../../src/conform/board.ts";
+import { splitTrace } from "../../src/conform/trace.ts";
 import { buildDevice, type Layout } from "./devices.ts";
 import { applyChange } from "./materialize.ts";
-import { Qtest, type QtestOptions, RAM_BASE } from "./qtest.ts";
+import { Qtest, type QtestOptions } from "./qtest.ts";
 import { device } from "./spec.ts";
 import type { Words } from "./tables.ts";
-import { splitTrace } from "./trace.ts";
 
 /** Cases of one batch: one for each device. */
 export const BATCH = 64;

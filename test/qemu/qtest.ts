@@ -13,11 +13,8 @@ import {
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type ProgramTarget, RAM_BASE, RAM_BYTES } from "../../src/conform/board.ts";
 import { Qmp } from "./qmp.ts";
-
-/** Guest RAM of the `virt` machine: where it starts and how much these tests give it. */
-export const RAM_BASE = 0x40000000n;
-export const RAM_BYTES = 0x20000000;
 
 export interface QtestOptions {
   /** Program to start: a path, plus leading arguments when it is run through an interpreter. */
@@ -32,8 +29,10 @@ export interface QtestOptions {
   startTimeout?: number;
 }
 
+const DEVICE_TREE_ROOM = Buffer.alloc(0x100000);
+
 /** A running emulator. Answers come back in the order of the requests. */
-export class Qtest {
+export class Qtest implements ProgramTarget {
   readonly #folder: string;
   readonly #server: Server;
   readonly #child: ChildProcess;
@@ -152,8 +151,10 @@ export class Qtest {
   }
 
   /** Resets the machine: every device as after power-on, RAM kept. */
-  reset(): Promise<void> {
-    return this.#qmp.reset();
+  async reset(): Promise<void> {
+    await this.#qmp.reset();
+    // QEMU puts its device tree back to the start of RAM, where programs expect zeros.
+    if (this.#ram >= 0) await this.writeRam([{ address: RAM_BASE, bytes: DEVICE_TREE_ROOM }]);
   }
 
   /** Guest stores that are visible to every later request. */

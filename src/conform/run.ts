@@ -1,11 +1,18 @@
-// Runs conformance programs on an emulator under qtest, QEMU's or ours, and records the answers.
-import { hex, type Program, type Record_ } from "../../src/conform/program.ts";
-import { eduCopy, type Master, SMMU, setUpBoard, testdevWrite } from "./board.ts";
-import { type Qtest, RAM_BASE, RAM_BYTES } from "./qtest.ts";
+// Runs conformance programs on a machine behind qtest, QEMU's or ours, and records the answers.
+import {
+  eduCopy,
+  type Master,
+  type ProgramTarget,
+  RAM_BASE,
+  RAM_BYTES,
+  SMMU,
+  setUpBoard,
+  testdevWrite,
+} from "./board.ts";
+import { hex, type Program, type ProgramRecord, toHex } from "./program.ts";
 import { splitTrace } from "./trace.ts";
 
 const EVENTQ_PROD = 0xa8n;
-const DEVICE_TREE_ROOM = Buffer.alloc(0x100000);
 /** QEMU keeps these registers over a reset: back to their power-on values. */
 const FORGET = (
   [
@@ -78,13 +85,12 @@ function reached(parts: string[][]): bigint[] {
 }
 
 /** Runs one program on a machine fresh out of reset, and leaves RAM zero where it was used. */
-export async function runProgram(machine: Qtest, program: Program): Promise<Record_> {
+export async function runProgram(machine: ProgramTarget, program: Program): Promise<ProgramRecord> {
   await machine.reset();
   await machine.send(FORGET);
   const masters = new Map((await setUpBoard(machine)).map((m) => [m.sid, m]));
   const memory = program.memory.map(([a, v]): [bigint, bigint] => [BigInt(a), BigInt(v)]);
-  // A reset puts the device tree back to the start of RAM, where the programs expect zeros.
-  await machine.writeRam([{ address: RAM_BASE, bytes: DEVICE_TREE_ROOM }, ...blocksOf(memory)]);
+  await machine.writeRam(blocksOf(memory));
   machine.takeTrace();
   const requests: string[] = [];
   const wanted: number[] = [];
@@ -97,23 +103,23 @@ export async function runProgram(machine: Qtest, program: Program): Promise<Reco
   // A `get` of EVENTQ_PROD ends a part as well; such a part is empty and is skipped.
   const parts = splitTrace(machine.takeTrace());
   let next = 0;
-  const answers: Record_["answers"] = program.ops.map((op, i) => {
+  const answers: ProgramRecord["answers"] = program.ops.map((op, i) => {
     if (op.op === "get" && (BigInt(op.at) & 0xffffn) === EVENTQ_PROD) next++;
     if (op.op === "get") return hex(BigInt(lines[wanted[i]]));
     if (op.op !== "dma") return null;
     return { trace: parts[next++], prod: hex(BigInt(lines[wanted[i]])) };
   });
   const base = BigInt(program.eventq.base);
-  const queue = (await machine.readRam(base, program.eventq.bytes)).toString("hex");
-  const data: Record_["data"] = [];
+  const queue = toHex(await machine.readRam(base, program.eventq.bytes));
+  const data: ProgramRecord["data"] = [];
   const places = reached(parts);
   for (const place of places) {
     const bytes = await machine.readRam(place, 16);
-    if (bytes.some((b) => b !== 0)) data.push([hex(place), bytes.toString("hex")]);
+    if (bytes.some((b) => b !== 0)) data.push([hex(place), toHex(bytes)]);
   }
   const stores = program.ops.flatMap((op) => (op.op === "mem" ? [BigInt(op.at)] : []));
   const dirty = [...memory.map(([a]) => a), ...stores, ...places.flatMap((p) => [p, p + 8n])];
   await machine.writeRam(blocksOf(dirty.map((a) => [a, 0n])));
-  await machine.writeRam([{ address: base, bytes: Buffer.alloc(program.eventq.bytes) }]);
+  await machine.writeRam([{ address: base, bytes: new Uint8Array(program.eventq.bytes) }]);
   return { answers, events: `0x${queue.replace(/(00)+$/, "")}`, data };
 }

@@ -1,5 +1,4 @@
-// The board of these tests: a `virt` machine with DMA masters on three PCI buses, set up by hand.
-import type { Qtest } from "./qtest.ts";
+// The board that conformance programs run on: a `virt` machine with DMA masters on three PCI buses.
 
 /** Where the machine's parts lie (QEMU's `virt`). */
 export const ECAM = 0x4010000000n;
@@ -8,6 +7,23 @@ export const ITS = 0x08080000n;
 export const REDISTRIBUTOR = 0x080a0000n;
 /** Guest-physical address that turns a 32-bit write into an LPI. */
 export const DOORBELL = ITS + 0x10040n;
+
+/** A machine behind the qtest protocol, ours or QEMU. */
+export interface ProgramTarget {
+  /** Resets the machine: every device as after power-on, RAM kept. */
+  reset(): Promise<void>;
+  /** Sends requests in order; one answer each, without the leading "OK ". */
+  send(requests: string[]): Promise<string[]>;
+  /** Guest stores that are visible to every later request. */
+  writeRam(blocks: { address: bigint; bytes: Uint8Array }[]): Promise<void>;
+  readRam(address: bigint, length: number): Promise<Uint8Array>;
+  /** The `smmu*` trace lines since the last call, in QEMU's form. */
+  takeTrace(): string[];
+}
+
+/** Guest RAM of the board. */
+export const RAM_BASE = 0x40000000n;
+export const RAM_BYTES = 0x20000000;
 
 /** A PCI function that can do DMA. */
 export interface Master {
@@ -47,7 +63,7 @@ export function configAddress(sid: number, offset: number): bigint {
 }
 
 /** Numbers the buses, places the BARs, lets every function master the bus. */
-export async function setUpBoard(machine: Qtest): Promise<Master[]> {
+export async function setUpBoard(machine: ProgramTarget): Promise<Master[]> {
   const masters: Master[] = [];
   const requests: string[] = [];
   const config = (sid: number, offset: number, value: number, size: "b" | "w" | "l") =>
