@@ -26,14 +26,22 @@ const REG = {
   GBPA: 0x44,
   STRTAB_BASE: 0x80,
   STRTAB_BASE_CFG: 0x88,
+  CMDQ_BASE: 0x90,
   CMDQ_PROD: 0x98,
+  CMDQ_CONS: 0x9c,
   EVENTQ_BASE: 0xa0,
   EVENTQ_PROD: 0x100a8,
   EVENTQ_CONS: 0x100ac,
 };
 /** Where the cases' event queue lies: outside everything that they touch. */
 const EVENTQ_AT = 0x7fff_0000n;
-const EVENTQ_LOG2 = 4n;
+/** Entries of the event queue as log2: one translation at a time needs few. */
+const EVENTQ_LOG2 = 4;
+const EVENT_BYTES = 32;
+/** The cases' command queue: 32 entries in the page after the event queue's. */
+const CMDQ_AT = EVENTQ_AT + 0x1000n;
+const CMDQ_LOG2 = 5n;
+const COMMAND_BYTES = 16;
 
 const hex = (bytes: Uint8Array): string =>
   [...bytes].map((b) => b.toString(16).padStart(2, "0")).join("");
@@ -84,21 +92,28 @@ export class Subject {
   readonly smmu: Smmu;
   readonly map: AddressMap;
   readonly mode: Compat;
+  readonly #eventqLog2: number;
   #written: bigint[] = [];
 
-  private constructor(smmu: Smmu, map: AddressMap, mode: Compat) {
+  private constructor(smmu: Smmu, map: AddressMap, mode: Compat, eventqLog2: number) {
     this.smmu = smmu;
     this.map = map;
     this.mode = mode;
+    this.#eventqLog2 = eventqLog2;
   }
 
-  static async create(mode: Compat, cache: CachePolicy): Promise<Subject> {
+  /** `eventqLog2` is at most 7: the queue has one page. */
+  static async create(
+    mode: Compat,
+    cache: CachePolicy,
+    eventqLog2 = EVENTQ_LOG2,
+  ): Promise<Subject> {
     const memory = HostMemory.create();
     const map = new AddressMap(memory);
     for (const { base, bytes } of RAM_RANGES) map.mapRam(base, bytes);
-    map.mapRam(EVENTQ_AT, 4096);
+    map.mapRam(EVENTQ_AT, 0x2000);
     const smmu = await Smmu.create(memory, map, { compat: mode, cache });
-    return new Subject(smmu, map, mode);
+    return new Subject(smmu, map, mode, eventqLog2);
   }
 
   /** Puts a case's memory and registers in place and empties the caches. */
@@ -118,17 +133,48 @@ export class Subject {
       [REG.STRTAB_BASE, Number(BigInt.asUintN(32, r.strtabBase))],
       [REG.STRTAB_BASE + 4, Number(r.strtabBase >> 32n)],
       [REG.STRTAB_BASE_CFG, r.strtabBaseCfg],
-      [REG.EVENTQ_BASE, Number(EVENTQ_AT | EVENTQ_LOG2)],
+      [REG.EVENTQ_BASE, Number(EVENTQ_AT) + this.#eventqLog2],
       [REG.EVENTQ_BASE + 4, 0],
+      [REG.CMDQ_BASE, Number(CMDQ_AT | CMDQ_LOG2)],
+      [REG.CMDQ_BASE + 4, 0],
       [REG.CR0, r.cr0],
     ]);
   }
 
+  /** Puts commands on the queue, one after the other; RangeError when one is not consumed. */
+  command(...commands: Uint8Array[]): void {
+    const wrap = 2 ** (Number(CMDQ_LOG2) + 1);
+    for (const bytes of commands) {
+      const prod = Number(this.smmu.readRegister(REG.CMDQ_PROD));
+      const index = prod % (wrap / 2);
+      this.map.writeBytes(CMDQ_AT + BigInt(index * COMMAND_BYTES), bytes);
+      const next = (prod + 1) % wrap;
+      this.smmu.writeRegister(REG.CMDQ_PROD, next);
+      const cons = Number(this.smmu.readRegister(REG.CMDQ_CONS));
+      if (cons !== next) {
+        throw new RangeError(
+          `command 0x${hex(bytes)} stops the queue: CONS 0x${cons.toString(16)}`,
+        );
+      }
+    }
+  }
+
   /** Makes one request; the event queue is emptied after it. */
   run(request: GeneratedRequest): Comparable {
+    return ofEngine(this.translate(request), this.mode);
+  }
+
+  /** The same, with the engine's whole answer. */
+  translate(request: GeneratedRequest): Translation {
     const t = this.smmu.translate(request);
     const prod = Number(this.smmu.readRegister(REG.EVENTQ_PROD));
     this.smmu.writeRegister(REG.EVENTQ_CONS, prod);
-    return ofEngine(t, this.mode);
+    return t;
+  }
+
+  /** Bytes of an entry of the event queue. */
+  record(index: number): Uint8Array {
+    const at = EVENTQ_AT + BigInt(index * EVENT_BYTES);
+    return this.map.readBytes(at, EVENT_BYTES) ?? new Uint8Array();
   }
 }
