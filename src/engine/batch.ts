@@ -3,7 +3,8 @@ import { offsetOf } from "../spec/abi.ts";
 import { ANSWER, REQUEST } from "../spec/abi-records.ts";
 import { ANSWER_META } from "../spec/abi-words.ts";
 import { getField } from "../spec/word.ts";
-import { requestFlags, type Smmu } from "./smmu.ts";
+import { requestFlags } from "./request.ts";
+import type { Smmu } from "./smmu.ts";
 import type { TranslateRequest, TranslateStatus } from "./types.ts";
 
 /** The answer to one request of a ring. */

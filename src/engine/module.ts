@@ -15,6 +15,8 @@ export interface EngineExports {
   restore(offset: number, value: number): void;
   translate(sid: number, flags: number, iova: bigint): number;
   translateBatch(requests: number, answers: number, count: number): void;
+  setDoorbell(gpa: bigint): void;
+  answerDoorbells(requests: number, answers: number, count: number): void;
   traceOn(on: number): void;
   traceLength(): number;
   autoConsume(on: number): void;

@@ -1,17 +1,18 @@
 // One SMMUv3: an instance of the engine over a linear memory, seen through an address map.
 import { getNarrow, getWide, offsetOf } from "../spec/abi.ts";
 import { CACHE, MSI_SOURCE, MSI_WRITE, PENDING, RESULT } from "../spec/abi-records.ts";
-import { ANSWER_META, REQUEST_FLAGS } from "../spec/abi-words.ts";
+import { ANSWER_META } from "../spec/abi-words.ts";
 import { CMD } from "../spec/command.ts";
 import { EVENT } from "../spec/event.ts";
 import { quirkWord } from "../spec/quirks.ts";
 import { STE } from "../spec/ste.ts";
-import { packFields, wordsOf } from "../spec/word.ts";
+import { wordsOf } from "../spec/word.ts";
 import { BatchRing } from "./batch.ts";
 import { readSteps } from "./explain.ts";
 import { type IdRegisters, QEMU_ID } from "./identity.ts";
 import type { AddressMap, HostMemory } from "./memory.ts";
 import { type EngineExports, instantiate, loadModule } from "./module.ts";
+import { requestFlags } from "./request.ts";
 import type {
   CachePolicy,
   Compat,
@@ -50,19 +51,6 @@ const POLICY: Readonly<Record<CachePolicy, number>> = {
   fast: bitOf(CACHE, "FAST"),
   qemu: bitOf(CACHE, "QEMU"),
 };
-const WRITE = Number(packFields(REQUEST_FLAGS, { write: 1 })[0]);
-const PRIVILEGED = Number(packFields(REQUEST_FLAGS, { privileged: 1 })[0]);
-const INSTRUCTION = Number(packFields(REQUEST_FLAGS, { instruction: 1 })[0]);
-
-/** REQUEST_FLAGS of a request. */
-export function requestFlags(r: Omit<TranslateRequest, "sid" | "iova">): number {
-  let flags = r.write ? WRITE : 0;
-  if (r.privileged ?? true) flags |= PRIVILEGED;
-  if (r.instruction) flags |= INSTRUCTION;
-  if (r.ssid === undefined) return flags;
-  return flags | Number(packFields(REQUEST_FLAGS, { ssv: 1, ssid: r.ssid })[0]);
-}
-
 /** How an SMMU is made. */
 export interface SmmuOptions {
   /** Default "arch". */
