@@ -1,5 +1,7 @@
 // What a replay found: counts by kind and the first mismatches with their lines.
 
+import { type AccelReport, type AccelTallyName, emptyAccelReport } from "./accel-report.ts";
+
 /** How many items were checked and how many of them agreed. */
 export interface Tally {
   checked: number;
@@ -9,7 +11,7 @@ export interface Tally {
 /** One disagreement. */
 export interface Mismatch {
   /** What kind of ground truth it is about. */
-  kind: TallyName;
+  kind: TallyName | `accel.${AccelTallyName}`;
   /** File of the capture. */
   file: string;
   /** 1-based line of `file`; null when the item is not a line (a leaf that no line lists). */
@@ -36,6 +38,8 @@ export interface ReplayReport extends Record<TallyName, Tally> {
   mismatchCount: number;
   /** Things worth knowing that are no mismatches. */
   notes: string[];
+  /** About the VMM; absent when the capture has no record of one. */
+  accel?: AccelReport;
   /** Milliseconds that the recorded run took. */
   runMs: number;
 }
@@ -70,9 +74,28 @@ export class ReportBuilder {
     this.report[kind].matched++;
   }
 
+  /** The part about the VMM, made when first asked for. */
+  get accel(): AccelReport {
+    this.report.accel ??= emptyAccelReport();
+    return this.report.accel;
+  }
+
+  /** Counts an item about the VMM; `differs` says how it does not agree. */
+  checkAccel(
+    kind: AccelTallyName,
+    place: Pick<Mismatch, "file" | "line" | "what">,
+    differs: Pick<Mismatch, "expected" | "got"> | undefined,
+  ): void {
+    const tally = this.accel[kind];
+    tally.checked++;
+    if (differs === undefined) tally.matched++;
+    else this.complain({ kind: `accel.${kind}`, ...place, ...differs });
+  }
+
   /** Counts an item that does not agree. */
   mismatch(m: Mismatch): void {
-    this.report[m.kind].checked++;
+    const kind = TALLIES.find((name) => name === m.kind);
+    if (kind !== undefined) this.report[kind].checked++;
     this.complain(m);
   }
 

@@ -5,6 +5,7 @@ import type { Compat } from "../engine/types.ts";
 import { CD } from "../spec/cd.ts";
 import { STE } from "../spec/ste.ts";
 import { getField } from "../spec/word.ts";
+import { replayAccel } from "./accel-replay.ts";
 import { type Capture, readList } from "./capture.ts";
 import { gunzip } from "./files.ts";
 import { readLines } from "./lists.ts";
@@ -47,6 +48,7 @@ export const SECTIONS: ReplaySection[] = [
   { name: "maps", run: replayMaps },
   { name: "run", run: replayRun },
   { name: "msi", run: replayManifestMsis },
+  { name: "accel", run: replayAccel },
 ];
 
 /**

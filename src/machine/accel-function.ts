@@ -53,11 +53,6 @@ export interface InterruptOutcome {
   readonly stores: readonly UserSpaceStore[];
 }
 
-/** Offset of the control register within the MSI-X capability, and its enable and mask bits. */
-const MSIX_CONTROL_AT = 2;
-const MSIX_ON = 0x8000;
-const MSIX_MASKED = 0xc000;
-
 /** One function of the guest that is one of the host. */
 export class AccelFunction {
   private stores: UserSpaceStore[] = [];
@@ -137,8 +132,7 @@ export class AccelFunction {
 
   /** The guest switches MSI-X on (masked as a whole or not) or off. */
   setMsix(state: "on" | "masked" | "off"): void {
-    const value = { on: MSIX_ON, masked: MSIX_MASKED, off: 0 }[state];
-    this.vfio?.writeConfig((this.fn.msix?.offset ?? 0) + MSIX_CONTROL_AT, 2, value);
+    this.vfio?.setEnabled(state !== "off", state === "masked");
   }
 
   /** The guest programs a vector: address and data, then the mask. */

@@ -4,7 +4,9 @@ import type { IrqfdSignal } from "../kvm/vm.ts";
 import type { PciFunction } from "../pci/function.ts";
 import type { MsiMessage } from "../pci/msi.ts";
 import type { MsixCapability, VectorListener } from "../pci/msix.ts";
+import { MSIX_CONTROL } from "../spec/pci.ts";
 import { VFIO_PCI_MSIX_IRQ_INDEX } from "../spec/uapi-vfio.ts";
+import { packFields } from "../spec/word.ts";
 import { disableIndex, packIrqSet, triggerEventfds } from "./irqset.ts";
 
 /** The calls that the device makes of its host. */
@@ -15,6 +17,9 @@ export interface VfioHost {
   openEventfd(): number;
   closeEventfd(fd: number): void;
 }
+
+/** Offset of the control word in the MSI-X capability. */
+const CONTROL_AT = 2;
 
 /** A vector that was used since MSI-X was enabled. */
 interface VectorState {
@@ -77,6 +82,13 @@ export class VfioPciDevice implements VectorListener {
   /** GSI of the vector's route; undefined while user space handles the vector. */
   gsiOf(vector: number): number | undefined {
     return this.vectors.get(vector)?.gsi;
+  }
+
+  /** The guest switches MSI-X on, with or without the mask of the whole function, or off. */
+  setEnabled(on: boolean, masked = false): void {
+    const at = this.msix.offset + CONTROL_AT;
+    const [low] = packFields(MSIX_CONTROL, { Enable: on ? 1 : 0, FunctionMask: masked ? 1 : 0 });
+    this.writeConfig(at, 2, Number(low));
   }
 
   /** A configuration write by the guest; switches MSI-X of the host on and off with it. */

@@ -92,7 +92,7 @@ export class IommufdClient {
     const { bytes } = uapi.iommu_iova_range;
     const out = new Uint8Array(count * bytes);
     const answer = this.withBuffer(out, (allowed_iovas) =>
-      this.call(nr, layout, { ioas_id: ioas, num_iovas: count, allowed_iovas }),
+      this.call(nr, layout, { ...first.out, allowed_iovas }),
     );
     const ranges = Array.from({ length: count }, (_, i) =>
       unpack(uapi.iommu_iova_range, out, i * bytes),
