@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   utimesSync,
   writeFileSync,
@@ -13,7 +14,6 @@ import {
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
-import { generate } from "./generate.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const dist = join(root, "dist");
@@ -83,7 +83,15 @@ const common = {
   legalComments: "none",
 };
 
+/** Old chunks have other names: they would stay for ever. */
+function removeBundles() {
+  for (const name of readdirSync(dist)) {
+    if (/\.js(\.map)?$/.test(name)) rmSync(join(dist, name));
+  }
+}
+
 async function bundle() {
+  removeBundles();
   const node = { ...common, platform: "node", plugins: [besideBundle] };
   const browser = { ...common, platform: "browser", loader: { ".wasm": "binary" } };
   const exists = (path) => existsSync(join(root, path));
@@ -95,12 +103,10 @@ async function bundle() {
     outdir: "dist",
     minify: true,
   });
-  if (exists("src/decode/index.ts")) {
-    await esbuild.build({
-      ...browser,
-      entryPoints: { decode: "src/decode/index.ts" },
-      outdir: "dist",
-    });
+  for (const name of ["decode", "vectors"]) {
+    const entry = `src/${name}/index.ts`;
+    if (!exists(entry)) continue;
+    await esbuild.build({ ...browser, entryPoints: { [name]: entry }, outdir: "dist" });
   }
   const programs = {
     cli: "src/cli/bin.ts",
@@ -133,10 +139,6 @@ function emitTypes() {
 }
 
 async function main(args) {
-  if (args.includes("--generate")) {
-    generate();
-    return;
-  }
   if (args.includes("--if-stale") && !isStale()) return;
   const started = Date.now();
   mkdirSync(dist, { recursive: true });
