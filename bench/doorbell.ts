@@ -1,0 +1,166 @@
+// Question: what does an MSI route cost by walking the guest's tables, and by the direct doorbell?
+import { machineOf } from "../src/capture/machine.ts";
+import { openNamed } from "../src/cli/source.ts";
+import type { EngineExports } from "../src/engine/module.ts";
+import { kvmArchFixupMsiRoute } from "../src/kvm/fixup.ts";
+import { msiRoute } from "../src/kvm/route.ts";
+import type { Machine } from "../src/machine/machine.ts";
+import { programmedVectors } from "../src/machine/route.ts";
+import { batchPass } from "./batch.ts";
+import { atMost, type Effort, exactly, noteTimes, type Question, type Row } from "./question.ts";
+import type { Ring } from "./ring.ts";
+import { randomNumbers, WRITE } from "./ring.ts";
+import { pairedRounds, timeNs } from "./rounds.ts";
+import { ratioOf, spreadOf } from "./stats.ts";
+import { Tables } from "./tables.ts";
+import { World } from "./world.ts";
+
+const DOORBELL = 0x8090040;
+const DEVICES = 64;
+const ROUTES = 65536;
+const GUEST_READS = 0;
+/** Fix-ups of one pass through the captured machine. */
+const FIXUPS = 20_000;
+
+export const question: Question = {
+  name: "doorbell",
+  title: "An MSI route: walk versus direct doorbell",
+  async run(effort) {
+    return [...(await capturedRows(effort)), ...(await batchedRows(effort))];
+  },
+};
+
+/** The built-in capture's vectors through VFIO's route fix-up, one by one. */
+async function capturedRows(effort: Effort): Promise<Row[]> {
+  const machine = await machineOf(await openNamed(undefined));
+  const vectors = programmedVectors(machine).filter(({ fn }) => machine.smmuOf(fn) !== null);
+  const fixup = () => {
+    for (let i = 0; i < FIXUPS; i += vectors.length) {
+      for (const { fn, vector } of vectors) {
+        const { address, data } = vector.message;
+        kvmArchFixupMsiRoute(msiRoute(0, address, data), address, fn, machine.fixup);
+      }
+    }
+  };
+  const by = (name: "walk" | "direct") => ({
+    name,
+    prepare: () => machine.takePath(name),
+    pass: () => timeNs(fixup) / FIXUPS,
+  });
+  const times = await pairedRounds([by("walk"), by("direct")], effort.rounds);
+  const reads = vectors.map(({ fn, vector }) =>
+    machine.countFetches(fn, vector.message.address, true),
+  );
+  const mean = reads.reduce((sum, n) => sum + n, 0) / reads.length;
+  return [
+    {
+      name: `fix-up of a captured guest's ${vectors.length} vectors, nothing cached`,
+      meaning: "walk / direct",
+      value: ratioOf(times.walk, times.direct),
+      unit: "x",
+      note: `${noteTimes(times)}; ${mean.toFixed(1)} fetches a walk, ${directReads(machine)} direct`,
+    },
+  ];
+}
+
+/** Loads of guest memory that all fix-ups by the direct doorbell make. */
+function directReads(machine: Machine): number {
+  machine.takePath("direct");
+  for (const smmu of machine.smmus) smmu.resetCounters();
+  for (const { fn, vector } of programmedVectors(machine)) {
+    const { address, data } = vector.message;
+    kvmArchFixupMsiRoute(msiRoute(0, address, data), address, fn, machine.fixup);
+  }
+  return machine.smmus.reduce((sum, s) => sum + s.counters.guestReads, 0);
+}
+
+/** Streams whose MSI page is mapped by stage 1 alone, and through both stages. */
+function msiWorld(): { world: World; stage1: Ring; nested: Ring } {
+  const world = new World(16 << 20);
+  const second = new Tables(world, 2);
+  const random = randomNumbers(7);
+  const iovas = Array.from(
+    { length: DEVICES },
+    () => 0x8000000 + Math.floor(random() * 256) * 4096,
+  );
+  for (let device = 0; device < DEVICES; device++) {
+    for (const nested of [false, true]) {
+      const first = new Tables(world, 1);
+      first.map(iovas[device], DOORBELL - (DOORBELL % 4096));
+      world.addStream({
+        sid: device + (nested ? DEVICES : 0),
+        asid: device + 1,
+        vmid: nested ? 2 : 1,
+        stage1: first.root,
+        stage2: nested ? second.root : undefined,
+      });
+    }
+  }
+  // The guest sees its memory, and the doorbell, where they are.
+  for (let at = 0x80000000; at < 0x80000000 + (16 << 20); at += 4096) second.map(at, at);
+  second.map(DOORBELL - (DOORBELL % 4096), DOORBELL - (DOORBELL % 4096));
+  const fill = (first: number): Ring => {
+    const ring = world.ring(ROUTES);
+    ring.fill(() => {
+      const device = Math.floor(random() * DEVICES);
+      return [first + device, iovas[device] + (DOORBELL % 4096), WRITE];
+    });
+    return ring;
+  };
+  return { world, stage1: fill(0), nested: fill(DEVICES) };
+}
+
+/** Fetches of one answer of an instance without caches. */
+function readsPerRoute(engine: EngineExports, ring: Ring): number {
+  engine.resetCounters();
+  batchPass(engine, ring);
+  return engine.counter(GUEST_READS) / ring.count;
+}
+
+async function batchedRows(effort: Effort): Promise<Row[]> {
+  const { world, stage1, nested } = msiWorld();
+  const cached = await world.engine("fast");
+  const uncached = await world.engine("none");
+  cached.setDoorbell(BigInt(DOORBELL));
+  const direct = {
+    name: "direct" as const,
+    pass: () =>
+      timeNs(() => cached.answerDoorbells(stage1.requests, stage1.answers, ROUTES)) / ROUTES,
+  };
+  cached.resetCounters();
+  const one = await pairedRounds([direct], effort.rounds);
+  const rows: Row[] = [
+    {
+      name: "direct doorbell, batched",
+      meaning: "time of a route",
+      value: spreadOf(one.direct),
+      unit: "ns",
+      target: atMost(2),
+    },
+    {
+      name: "direct doorbell, batched",
+      meaning: "loads of guest memory",
+      value: exactly(cached.counter(GUEST_READS)),
+      unit: "reads",
+      target: atMost(0),
+    },
+  ];
+  const cases: [string, EngineExports, Ring][] = [
+    ["stage 1 walk, everything cached", cached, stage1],
+    ["nested walk, everything cached", cached, nested],
+    ["stage 1 walk, nothing cached", uncached, stage1],
+    ["nested walk, nothing cached", uncached, nested],
+  ];
+  for (const [name, engine, ring] of cases) {
+    const walk = { name: "walk" as const, pass: () => batchPass(engine, ring) };
+    const times = await pairedRounds([walk, direct], effort.rounds);
+    rows.push({
+      name: `${name}, batched`,
+      meaning: "walk / direct",
+      value: ratioOf(times.walk, times.direct),
+      unit: "x",
+      note: `${noteTimes(times)}; ${readsPerRoute(engine, ring).toFixed(1)} fetches a walk, 0 direct`,
+    });
+  }
+  return rows;
+}

@@ -1,0 +1,44 @@
+// Paired rounds: contestants take turns, so that whatever disturbs one disturbs its neighbours too.
+
+/** Something that is timed. */
+export interface Contestant {
+  readonly name: string;
+  /** Brings caches and queues into the state that the case is about; not timed. */
+  prepare?(): void | Promise<void>;
+  /** One pass; gives nanoseconds per operation. */
+  pass(): number | Promise<number>;
+}
+
+/** Passes before the first that counts: compilers and caches settle. */
+const WARM_UP_PASSES = 3;
+
+async function turn(contestant: Contestant): Promise<number> {
+  await contestant.prepare?.();
+  return contestant.pass();
+}
+
+/**
+ * Runs `count` rounds in which every contestant has one turn; the order is reversed every other
+ * round. Gives nanoseconds per operation by contestant and round.
+ */
+export async function pairedRounds<N extends string>(
+  contestants: readonly (Contestant & { readonly name: N })[],
+  count: number,
+): Promise<Record<N, number[]>> {
+  const times = Object.fromEntries(contestants.map((c) => [c.name, [] as number[]]));
+  for (const contestant of contestants) {
+    for (let i = 0; i < WARM_UP_PASSES; i++) await turn(contestant);
+  }
+  for (let round = 0; round < count; round++) {
+    const order = round % 2 === 0 ? contestants : [...contestants].reverse();
+    for (const contestant of order) times[contestant.name].push(await turn(contestant));
+  }
+  return times as Record<N, number[]>;
+}
+
+/** Nanoseconds that `work` takes. */
+export function timeNs(work: () => void): number {
+  const start = process.hrtime.bigint();
+  work();
+  return Number(process.hrtime.bigint() - start);
+}
