@@ -2,7 +2,8 @@
 import { position } from "../spec/index.ts";
 import { catalogue, type Topic } from "./catalogue.ts";
 import { decodeCommand } from "./command.ts";
-import { HINT_TEXTS, type HintId } from "./hint-texts.ts";
+import type { HintId } from "./hint.ts";
+import { HINT_TEXTS } from "./hint-texts.ts";
 import { type FeatureName, featuresOf, type IdRegisters } from "./idr.ts";
 import { CD_RULES } from "./legal-cd.ts";
 import { STE_RULES } from "./legal-ste.ts";

@@ -9,8 +9,5 @@ export interface HintTemplate {
   readonly text: string;
 }
 
-/** Rule ids of all hints. */
-export type HintId = keyof typeof texts;
-
-/** All templates by id. */
-export const HINT_TEXTS = texts as Readonly<Record<HintId, HintTemplate>>;
+/** All templates by rule id. */
+export const HINT_TEXTS = texts as Readonly<Record<string, HintTemplate>>;

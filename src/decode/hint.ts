@@ -1,13 +1,17 @@
 // Fills hint templates with the values of a record.
-import { HINT_TEXTS, type HintId, type HintTemplate } from "./hint-texts.ts";
+import texts from "./hint-texts.json" with { type: "json" };
+import type { HintTemplate } from "./hint-texts.ts";
 import type { Hint } from "./types.ts";
+
+/** Rule ids of all hints. */
+export type HintId = keyof typeof texts;
 
 /** Values for the placeholders of a template. */
 export type HintValues = Readonly<Record<string, string | number>>;
 
 /** A hint from its template. An unfilled placeholder reads as "?". */
 export function hintOf(id: HintId, values: HintValues = {}): Hint {
-  const { part, confidence, text }: HintTemplate = HINT_TEXTS[id];
+  const { part, confidence, text } = texts[id] as HintTemplate;
   const filled = text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? "?"));
   const sentence = filled.charAt(0).toUpperCase() + filled.slice(1);
   return { id, part, confidence, text: sentence };

@@ -1,7 +1,6 @@
 // Which advice fits an event: rules over the decoded record and what else is known of the system.
 import { fieldValues, hexOf, valueIn } from "./fields.ts";
-import { bdfOf, bitLength, hintOf } from "./hint.ts";
-import type { HintId } from "./hint-texts.ts";
+import { bdfOf, bitLength, type HintId, hintOf } from "./hint.ts";
 import { HINT_TEXTS } from "./hint-texts.ts";
 import { addressHints, isDoorbellWrite } from "./hints-address.ts";
 import type { DecodeOptions, EventRecord, Hint, StructureRecord } from "./types.ts";

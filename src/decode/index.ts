@@ -18,7 +18,7 @@ export {
   INPUT_KINDS,
   type InputKind,
 } from "./from.ts";
-export { HINT_TEXTS, type HintId, type HintTemplate } from "./hint-texts.ts";
+export { HINT_TEXTS, type HintTemplate } from "./hint-texts.ts";
 export type { IdRegisters } from "./idr.ts";
 export {
   type Json,

@@ -136,6 +136,13 @@ describe("mail, browsers and chats", () => {
     expectWhole(lines.map((l) => `\x1b[31m${l}\x1b[0m`).join("\n"));
   });
 
+  test("JSON: a list of strings, journal records one a line", () => {
+    expectWhole(JSON.stringify(lines));
+    expectWhole(JSON.stringify(lines, null, 2));
+    const journal = lines.map((l) => JSON.stringify({ PRIORITY: "3", MESSAGE: l, _PID: "1" }));
+    expectWhole(journal.join("\n"), "arm-smmu-v3.3.auto");
+  });
+
   test("escaped line ends and tabs of a quoted string", () => {
     expectWhole(`"${lines.join("\\n").replaceAll("\t", "\\t")}"`);
   });

@@ -91,15 +91,17 @@ function plain(text: string): string {
     .replace(SPACES, " ");
 }
 
-/** Splits text into lines at every kind of line end, literal `\n` and HTML breaks included. */
+/** Ends of lines inside a line: HTML breaks, a literal `\n`, the border of two quoted strings. */
+const INNER_END = /\\n|"[ \t]{0,4},[ \t]{0,4}"/g;
+
+/** Splits text at every kind of line end. */
 function split(text: string): Line[] {
   return text.split(/\r\n|\n|\r/).flatMap((line, i) =>
     line
-      .slice(0, LINE_LENGTH_MAX)
       .replace(LINE_TAG, "\n")
-      .replace(/\\n/g, "\n")
+      .replace(INNER_END, "\n")
       .split("\n")
-      .map((part) => ({ number: i + 1, text: part })),
+      .map((part) => ({ number: i + 1, text: part.slice(0, LINE_LENGTH_MAX) })),
   );
 }
 

@@ -179,7 +179,13 @@ const BOOT =
 
 function queueLine(line: string): Finding | undefined {
   let m = CMDQ_ERROR.exec(line);
-  if (m !== null) return { type: "cmdq-error", at: m.index, cons: hex(m[1]), reason: m[2].replace(/["',;\s]+$/, "") };
+  if (m !== null)
+    return {
+      type: "cmdq-error",
+      at: m.index,
+      cons: hex(m[1]),
+      reason: m[2].replace(/["',;\s]+$/, ""),
+    };
   m = COMMAND_HEADER.exec(line);
   if (m !== null) {
     const { words } = leadingWords(line.slice(m.index + m[0].length));
