@@ -125,14 +125,12 @@ export function qemuLookupInput(p: usize, iova: u64): bool {
   if (half == 2) return false;
   const asid = configAsid(p);
   const vmid = configVmid(p);
-  const disabled = (half ? configEpd1(p) : configEpd0(p)) != 0;
-  if (!disabled) {
-    const granule = half ? configGranule1(p) : configGranule0(p);
-    const tsz = half ? configTsz1(p) : configTsz0(p);
-    qemuEntry = findAllLevels(asid, vmid, iova, granule, tsz);
-    if (qemuEntry == 0 && configStage(p) == STAGE_NESTED && configS2granule(p) != granule) {
-      qemuEntry = findAllLevels(asid, vmid, iova, configS2granule(p), tsz);
-    }
+  // A disabled half has granule 0, which has no levels to probe, and size 0: QEMU looks all the same.
+  const granule = half ? configGranule1(p) : configGranule0(p);
+  const tsz = half ? configTsz1(p) : configTsz0(p);
+  qemuEntry = findAllLevels(asid, vmid, iova, granule, tsz);
+  if (qemuEntry == 0 && configStage(p) == STAGE_NESTED && configS2granule(p) != granule) {
+    qemuEntry = findAllLevels(asid, vmid, iova, configS2granule(p), tsz);
   }
   note(asid, vmid, iova);
   return qemuEntry != 0;
