@@ -141,10 +141,11 @@ function readSegment(source: ByteSource, at: number): Segment | undefined {
     throw new InputError(source.name, what, { offset: at + field }, fix);
   };
   if (fileSize > bytes) fail(32, "p_filesz is larger than p_memsz", "the header is damaged");
-  if (fileOffset + fileSize > BigInt(source.size)) {
+  const end = fileOffset + fileSize;
+  if (end > BigInt(source.size)) {
     fail(
       8,
-      `the segment at ${hex(base)} ends at byte ${fileOffset + fileSize} of a file of ${source.size}`,
+      `the segment at ${hex(base)} ends at byte ${end} of a file of ${source.size}`,
       "the file is truncated: copy it again",
     );
   }

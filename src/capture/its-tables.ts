@@ -1,4 +1,4 @@
-// Where an ITS keeps its tables: addresses of entries, as GITS_BASER<n> describe them (IHI0069 5.2).
+// Where an ITS keeps its tables: addresses of entries, as GITS_BASER<n> has them (IHI0069 5.2).
 
 import { GITS_BASER } from "../spec/its-register.ts";
 import { L1_TABLE_ENTRY } from "../spec/its-table.ts";

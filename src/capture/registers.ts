@@ -1,4 +1,4 @@
-// Register values of a stopped SMMU, by the manifest's names, as offsets and 32-bit words (IHI0070 6.1).
+// Register values of a stopped SMMU, from the manifest's names to offsets and words (IHI0070 6.1).
 
 import type { IdRegisters } from "../engine/identity.ts";
 import type { Register } from "../spec/field.ts";

@@ -14,6 +14,8 @@ interface FaultTest {
   sid: number;
   iova: bigint;
   write: boolean;
+  /** Bytes of the DMA. */
+  count: bigint;
   pokes: [number, Uint8Array][];
   events: string[];
 }
@@ -77,9 +79,10 @@ export class FaultTests {
     const test = this.#current;
     if (!test || x.sid !== test.sid) return false;
     if (x.evr !== undefined) return this.#take(x);
-    return test.events.length === 0 && !this.#startsNext(x) && x.iova !== undefined
-      ? BigInt(x.iova) - test.iova < 4096n && BigInt(x.iova) >= test.iova
-      : x.iova === undefined;
+    if (this.#startsNext(x)) return false;
+    if (x.iova === undefined) return true;
+    const offset = BigInt(x.iova) - test.iova;
+    return offset >= 0n && offset < test.count;
   }
 
   #startsNext(x: TranslationOp): boolean {
@@ -117,6 +120,7 @@ function readTest(f: Field): FaultTest {
     sid: f.get("sid").u32(),
     iova: f.get("iova").u64(),
     write: f.get("write").value === true,
+    count: f.optional("count")?.u64() ?? 1n,
     pokes: f.listOf("pokes").map((p) => {
       const [at, bytes] = p.list();
       return [Number(at.u64()), bytes.bytes()];
@@ -128,7 +132,7 @@ function readTest(f: Field): FaultTest {
 function startsWith(test: FaultTest, x: TranslationOp): boolean {
   if (x.sid !== test.sid) return false;
   if (x.evr !== undefined) return test.events[0] === x.evr;
-  return test.events.length === 0 && (x.iova === undefined || BigInt(x.iova) === test.iova);
+  return x.iova === undefined ? test.events.length === 0 : BigInt(x.iova) === test.iova;
 }
 
 /** Where the level 1 stream table lies; empty when the stream table is linear. */

@@ -6,6 +6,7 @@ import type { MemoryImage } from "./image.ts";
 import type { Int } from "./json.ts";
 
 const WORD = 2 ** 32;
+const ADDRESS_LIMIT = 2 ** 48;
 
 /** The memory that one replay's SMMUs see. Addresses are numbers: below 2^52 they are exact. */
 export class ReplayMemory {
@@ -129,6 +130,7 @@ export class ReplayMemory {
       this.#pages.set(base, mapped);
       return mapped + offset;
     }
+    if (!(base >= 0 && base < ADDRESS_LIMIT)) return -1;
     if (!anywhere && !this.isRam(base)) return -1;
     const lin = this.map.mapRam(BigInt(base), PAGE_BYTES, this.#free.pop());
     this.#pages.set(base, lin);

@@ -186,7 +186,7 @@ export class ReplaySmmu {
     return Number(getField(CMDQ_CONS, [BigInt(this.stored(CMDQ_CONS.offset))], "ERR"));
   }
 
-  /** Whether a RANGE record equals an `ri` row: VMID, ASID, address, TG, pages, TTL, leaf, stage. */
+  /** Whether a RANGE record is an `ri` row: VMID, ASID, address, TG, pages, TTL, leaf, stage. */
   rangePieceIs(i: number, row: readonly Int[]): boolean {
     const { trace: t } = this;
     if (row[0] !== t.vmid(i) || row[1] !== t.asid(i) || row[3] !== t.aux(i)) return false;

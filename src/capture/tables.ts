@@ -1,4 +1,4 @@
-// Reads a guest's tables as plain data: geometry, one address, every leaf (VMSAv8-64, DDI0487 D8.2).
+// Reads a guest's tables as plain data: geometry, one address, every leaf (DDI0487 D8.2).
 
 /** Reads an aligned 64-bit word; undefined when memory at that address is unknown. */
 export type ReadWord = (pa: bigint) => bigint | undefined;

@@ -15,9 +15,10 @@ export const command: Command = {
   summary: "check the engine against everything that a capture recorded",
   usage: "CAPTURE [--compat arch|qemu]",
   description:
-    "Drives the engine through the recorded run: every register write, command, translation, event, " +
-    "ITS command and message, and compares each with the record; then every mapping and vector of " +
-    "the stop. With QEMU's rules the cache lookups, descriptor reads and inserts must agree too.\n\n" +
+    "Drives the engine through the recorded run: every register write, command, translation, " +
+    "event, ITS command and message, and compares each with the record; then every mapping and " +
+    "vector of the stop. With QEMU's rules the cache look-ups, descriptor reads and inserts must " +
+    "agree too.\n\n" +
     "Exits with 1 when anything differs.",
   options: {
     compat: { type: "string", value: "RULES", help: "qemu (default, exact) or arch" },

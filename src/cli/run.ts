@@ -16,9 +16,9 @@ export const command: Command = {
   summary: "resolve every MSI-X vector of a captured guest, by walk and by direct doorbell",
   usage: "[CAPTURE]",
   description:
-    "Puts the captured machine together and takes every interrupt vector that the guest programmed " +
-    "through VFIO's route fix-up twice: by walking the guest's tables, and by asking the SMMU for " +
-    "its doorbell. Then KVM routes the message and the ITS turns it into an LPI.\n\n" +
+    "Puts the captured machine together and takes every interrupt vector that the guest " +
+    "programmed through VFIO's route fix-up twice: by walking the guest's tables, and by asking " +
+    "the SMMU for its doorbell. Then KVM routes the message and the ITS turns it into an LPI.\n\n" +
     "Exits with 1 when the two ways differ or a message is lost.",
   options: {},
   positionals: [

@@ -25,8 +25,8 @@ export const command: Command = {
   description:
     "Translates one address as the SMMU of a stopped guest would, with empty caches, and shows " +
     "every structure and descriptor that it reads, in order.\n\n" +
-    "The guest is a capture (the built-in one without --capture), or any full memory dump made by " +
-    "dump-guest-memory: then --strtab says where its stream table is.\n\n" +
+    "The guest is a capture (the built-in one without --capture), or any full memory dump made " +
+    "by dump-guest-memory: then --strtab says where its stream table is.\n\n" +
     "Exits with 1 when the access faults.",
   options: {
     capture: { type: "string", value: "DIR", help: "a capture's directory" },

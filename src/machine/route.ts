@@ -1,4 +1,4 @@
-// Resolves one interrupt vector: by walking and by the direct doorbell, through KVM, to its interrupt.
+// Resolves one vector: by walking and by the direct doorbell, through KVM, to its interrupt.
 
 import { kvmArchFixupMsiRoute } from "../kvm/fixup.ts";
 import { msiRoute, routeAddress } from "../kvm/route.ts";

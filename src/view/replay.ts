@@ -27,8 +27,9 @@ export function formatReplay(
     wrong === 0
       ? paint("good", "No mismatch")
       : paint("bad", plural(wrong, "mismatch", "mismatches"));
+  const title = [paint("head", report.capture), guest, paint("dim", `${report.compat} rules`)];
   return [
-    `${paint("head", report.capture)}${guest ? `  ${guest}` : ""}  ${paint("dim", `${report.compat} rules`)}`,
+    title.filter(Boolean).join("  "),
     "",
     ...formatTable([...columns, { title: "result" }], rows, { paint, width }),
     "",

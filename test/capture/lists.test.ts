@@ -19,7 +19,7 @@ async function collect(bytes: Uint8Array): Promise<[number, string][]> {
   return lines;
 }
 
-test("lines keep their numbers across parts, with or without gzip and a last line end", async () => {
+test("lines keep their numbers across parts, gzip or not, last line end or not", async () => {
   const text = Array.from({ length: 50_000 }, (_, i) => `{"n":${i},"é":"ü"}`).join("\n");
   for (const bytes of [encode(text), gzipSync(encode(text)), gzipSync(encode(`${text}\n`))]) {
     const lines = await collect(bytes);

@@ -14,7 +14,7 @@ async function routesOf(name: string, edits: Edits = {}): Promise<RouteReport[]>
 
 const NAME = "s1-4k-strict-nobg";
 
-test("an address that the guest never mapped walks into a fault; the doorbell is known anyway", async () => {
+test("an unmapped address walks into a fault; the doorbell is known anyway", async () => {
   const routes = await routesOf(NAME, {
     manifest(m) {
       m.pci[1].msix.entries[0].addr = 0xabcde040;
