@@ -169,7 +169,9 @@ export function decodeCommand(words: Words, options: DecodeOptions = {}): Comman
   const layout = opcode < 0 ? undefined : CMD.caseOf(opcode);
   const known = layout ?? { fields: [CMD.field.Opcode] };
   const fields = (opcode < 0 ? [] : fieldValues(known, words.slice(0, 2), NOTES)).map((f) =>
-    f.name === "Opcode" ? { ...f, encoding: commandNameOf(opcode) } : f,
+    f.name === "Opcode"
+      ? { ...f, encoding: commandNameOf(opcode), meaning: layout?.meaning ?? "not defined" }
+      : f,
   );
   const hints = opcode < 0 ? [] : illegalHints(opcode, fields, featuresOf(options.idr));
   const summary: Hint[] =

@@ -1,5 +1,5 @@
 // Event records: from words, from the kernel's text lines, or from a QEMU trace (IHI0070 7.3).
-import { CLASS, EVENT } from "../spec/index.ts";
+import { type Case, CLASS, EVENT } from "../spec/index.ts";
 import {
   fieldValues,
   foundWords,
@@ -45,18 +45,19 @@ export function eventNameOf(id: number): string {
 export const eventIdOf = (name: string): number | undefined => NAMES.get(name)?.value;
 
 /** The layout of an event; only the number for those that have no published one. */
-function layoutFor(id: number): { readonly fields: readonly (typeof EVENT.fields)[number][] } {
+function layoutFor(id: number): Pick<Case, "fields" | "meaning"> {
   const known = EVENT.caseOf(id);
   if (known !== undefined && id < 0xe0) return known;
   const rest = EVENT.cases.IMPDEF_EVENT0.fields.filter((f) => f.name !== "EventID");
-  return { fields: [EVENT.field.EventID, ...rest] };
+  return { fields: [EVENT.field.EventID, ...rest], meaning: "no published layout" };
 }
 
 /** Names the event in its number, and says when the IPA bits mean nothing. */
 function annotated(id: number, fields: readonly FieldValue[]): FieldValue[] {
   const stage1 = valueIn(fields, "S2") === 0n;
   return fields.map((f) => {
-    if (f.name === "EventID") return { ...f, encoding: eventNameOf(id) };
+    if (f.name === "EventID")
+      return { ...f, encoding: eventNameOf(id), meaning: layoutFor(id).meaning };
     if (f.name === "IPA" && stage1)
       return { ...f, meaning: "means nothing: stage 1 faulted, so no IPA is reported" };
     return f;
