@@ -56,20 +56,29 @@ export function programmedVectors(machine: Machine): { fn: PciFunction; vector: 
   );
 }
 
-/** Resolves every programmed vector. */
+/** Resolves every programmed vector: all routes are made, the table is committed, all are sent. */
 export function resolveVectors(machine: Machine): RouteReport[] {
-  return programmedVectors(machine).map(({ fn, vector }) => resolveVector(machine, fn, vector));
+  const routes = programmedVectors(machine).map(({ fn, vector }) => route(machine, fn, vector));
+  machine.irqchip.commitRoutes();
+  return routes.map((send) => send());
 }
 
 /** Resolves one vector both ways and sends its message through KVM. */
 export function resolveVector(machine: Machine, fn: PciFunction, vector: Vector): RouteReport {
+  const send = route(machine, fn, vector);
+  machine.irqchip.commitRoutes();
+  return send();
+}
+
+/** Makes a vector's route; what comes back sends its message once the table is committed. */
+function route(machine: Machine, fn: PciFunction, vector: Vector): () => RouteReport {
   const { address, data } = vector.message;
   const global = iommuAddressSpaceOf(fn, machine.fixup.memory).isGlobal;
   const walk = global ? null : walkDoorbell(machine, fn, address);
   machine.takePath("direct");
   const direct = { gpa: fixed(machine, fn, address) ?? address };
   const { route, gsi } = makeRoute(machine, fn, vector, direct.gpa);
-  return {
+  return () => ({
     bdf: fn.bdf,
     sid: machine.sidOf(fn),
     type: vector.type,
@@ -82,7 +91,7 @@ export function resolveVector(machine: Machine, fn: PciFunction, vector: Vector)
     agree: walk === null || walk.gpa === direct.gpa,
     route,
     delivery: maskedOr(vector, deliver(machine, gsi, route !== null, data)),
-  };
+  });
 }
 
 function walkDoorbell(machine: Machine, fn: PciFunction, address: bigint): RouteReport["walk"] {
@@ -101,7 +110,7 @@ function fixed(machine: Machine, fn: PciFunction, address: bigint): bigint | und
   return kvmArchFixupMsiRoute(route, address, fn, machine.fixup).doorbell;
 }
 
-/** Adds the vector's KVM route and commits the table; a GICv2m needs none: the GSI is the SPI. */
+/** Adds the vector's KVM route; a GICv2m needs none: the GSI is the SPI. */
 function makeRoute(
   machine: Machine,
   fn: PciFunction,
@@ -112,7 +121,6 @@ function makeRoute(
   const { data } = vector.message;
   const gsi = irqchip.addMsiRoute(fn, vector.vector, vector.message);
   if (gsi < 0) return { gsi, route: null };
-  irqchip.commitRoutes();
   const found = irqchip.routes.find((r) => r.type === "msi" && r.gsi === gsi);
   if (found?.type !== "msi") {
     return { gsi, route: { gsi, address: doorbell, data, devid: machine.sidOf(fn) } };
