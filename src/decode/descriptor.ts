@@ -26,7 +26,7 @@ const NOTES: Notes = {
 };
 
 /** Bytes that one entry of a level maps. */
-export function entryBytes(granule: Granule, level: number): bigint {
+function entryBytes(granule: Granule, level: number): bigint {
   const shift = SHIFT[granule] + (3 - level) * (SHIFT[granule] - 3);
   return 1n << BigInt(shift);
 }

@@ -42,7 +42,7 @@ export function eventNameOf(id: number): string {
 }
 
 /** Number of a named event, or undefined. */
-export const eventIdOf = (name: string): number | undefined => NAMES.get(name)?.value;
+const eventIdOf = (name: string): number | undefined => NAMES.get(name)?.value;
 
 /** The layout of an event; only the number for those that have no published one. */
 function layoutFor(id: number): Pick<Case, "fields" | "meaning"> {
@@ -175,7 +175,7 @@ function textFields(id: number, text: EventText): FieldValue[] {
 }
 
 /** An event of which only the kernel's text is left. */
-export function eventOfText(text: EventText): EventRecord {
+function eventOfText(text: EventText): EventRecord {
   const id = eventIdOf(text.event) ?? -1;
   const fields = annotated(id, textFields(id, text));
   return {

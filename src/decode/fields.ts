@@ -6,7 +6,7 @@ import type { FieldValue } from "./types.ts";
 export type Words = readonly (bigint | undefined)[];
 
 /** Are all the words that hold this field there? */
-export function isReadable(field: Pick<Field, "hi" | "lo">, words: Words): boolean {
+function isReadable(field: Pick<Field, "hi" | "lo">, words: Words): boolean {
   for (let at = Math.floor(field.lo / 64); at <= Math.floor(field.hi / 64); at++)
     if (words[at] === undefined) return false;
   return true;

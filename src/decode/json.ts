@@ -1,5 +1,5 @@
 // The published JSON form of results: one versioned schema (schema.json), hexadecimal values.
-import type { DecodedRecord, DecodeResult, FieldValue, Storm } from "./types.ts";
+import type { DecodedRecord, DecodeResult, Storm } from "./types.ts";
 
 /** Version of the JSON form. A change that breaks a reader makes a new number. */
 export const SCHEMA_VERSION = 1;
@@ -64,6 +64,3 @@ export function resultJson(result: DecodeResult): { readonly [key: string]: Json
     trace: { ...result.trace },
   };
 }
-
-/** One field as JSON, as it stands in the `fields` of a record. */
-export const fieldJson = (field: FieldValue): { readonly [key: string]: Json } => objectJson(field);

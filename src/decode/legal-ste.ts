@@ -19,7 +19,7 @@ function s2Granule(e: Entry): (typeof S2_GRANULES)[number] | undefined {
 }
 
 /** Start level of stage 2 by S2TG, S2SL0 and S2SL0_2; undefined for reserved combinations. */
-export function s2StartLevel(
+function s2StartLevel(
   granule: "4K" | "16K" | "64K",
   sl0: number,
   sl0_2: number,
@@ -31,7 +31,7 @@ export function s2StartLevel(
 const SHIFT = { "4K": 12, "16K": 14, "64K": 16 };
 
 /** Do input size, start level and granule fit: one to 16 concatenated tables that are not empty? */
-export function s2StartFits(granule: "4K" | "16K" | "64K", level: number, t0sz: number): boolean {
+function s2StartFits(granule: "4K" | "16K" | "64K", level: number, t0sz: number): boolean {
   const stride = SHIFT[granule] - 3;
   const indexBits = 64 - t0sz - (SHIFT[granule] + (3 - level) * stride);
   return indexBits >= 1 && indexBits <= stride + 4;

@@ -22,7 +22,7 @@ interface Located {
 }
 
 /** What register lies at a byte offset, if any. */
-export function registerAt(offset: number): Located | undefined {
+function registerAt(offset: number): Located | undefined {
   for (const register of MAPPED) {
     const step = register.stride || register.bytes;
     const index = Math.floor((offset - register.offset) / step);
@@ -35,7 +35,7 @@ export function registerAt(offset: number): Located | undefined {
 }
 
 /** A register by name, whatever prefix a tool puts before it. */
-export function registerNamed(name: string): Register | undefined {
+function registerNamed(name: string): Register | undefined {
   const upper = name.toUpperCase().replace(/^(?:ARM_)?SMMU(?:V3)?_/, "");
   return BY_NAME.get(upper);
 }

@@ -37,7 +37,7 @@ const TAG = new RegExp(`</?(?:${TAG_NAMES})\\b[^<>]{0,200}>`, "gi");
 const QUOTE = /^[ \t]{0,8}(?:[>|][ \t]{0,3}){1,32}/;
 
 /** The quote prefix of a line, or "". */
-export function quoteOf(line: string): string {
+function quoteOf(line: string): string {
   return QUOTE.exec(line)?.[0] ?? "";
 }
 
