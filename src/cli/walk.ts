@@ -4,9 +4,11 @@ import { bytesSource } from "../capture/elf.ts";
 import { InputError } from "../capture/errors.ts";
 import { gunzip, isGzip } from "../capture/files.ts";
 import { MemoryImage } from "../capture/image.ts";
+import { smmuOfSid } from "../capture/machine.ts";
 import type { SmmuState } from "../capture/manifest.ts";
 import { openFile } from "../capture/node.ts";
 import { ImageWalker, stateFromStreamTable, type WalkReport } from "../capture/walk.ts";
+import type { TranslateRequest } from "../engine/types.ts";
 import { countFetches } from "../machine/machine.ts";
 import { formatBdf } from "../pci/bdf.ts";
 import { toJson } from "../view/json.ts";
@@ -62,26 +64,35 @@ const SPLITS = [6n, 8n, 10n];
 interface Target {
   image: MemoryImage;
   states: SmmuState[];
+  /** Index of the SMMU in front of a StreamID. */
+  smmuOf(sid: number): number;
   /** "0000:00:02.0" of a StreamID, when a function has it. */
   nameOf(sid: number): string | null;
 }
 
 async function run(c: Context): Promise<number> {
   const { args } = c;
-  const compat = choiceOption(args, "compat", ["arch", "qemu"] as const, "arch");
-  const list = flagOption(args, "list");
-  const request = list ? undefined : readRequest(args);
+  const request = flagOption(args, "list") ? undefined : readRequest(args);
   const target = textOption(args, "core") ? await openCore(args) : await openCapture(args);
-  const index = Number(integerOption(args, "smmu", 8) ?? 0n);
-  if (list)
-    return showStreams(c, target, integerOption(args, "smmu", 8) === undefined ? undefined : index);
+  const chosen = integerOption(args, "smmu", 8);
+  const only = chosen === undefined ? undefined : Number(chosen);
+  return request ? walk(c, target, request, only) : showStreams(c, target, only);
+}
+
+async function walk(
+  c: Context,
+  target: Target,
+  request: TranslateRequest,
+  only: number | undefined,
+): Promise<number> {
+  const { sid, iova, write } = request;
+  const compat = choiceOption(c.args, "compat", ["arch", "qemu"] as const, "arch");
+  const index = only ?? target.smmuOf(sid);
   const state = target.states[index];
   if (!state) throw new UsageError(`there is no SMMU ${index}: ${target.states.length} in all`);
-  const walker = await ImageWalker.create(target.image, state, compat);
-  const report = walker.walk(request as NonNullable<typeof request>);
-  if (flagOption(args, "json")) c.out(toJson(jsonWalk(report)));
+  const report = (await ImageWalker.create(target.image, state, compat)).walk(request);
+  if (flagOption(c.args, "json")) c.out(toJson(jsonWalk(report)));
   else {
-    const { sid, iova, write } = request as NonNullable<typeof request>;
     const what = `${write ? "write" : "read"} of ${hex(iova)} by StreamID ${hex(sid)}`;
     const name = target.nameOf(sid);
     const title = `${what}${name ? ` (${name})` : ""}, ${compat} rules`;
@@ -90,7 +101,7 @@ async function run(c: Context): Promise<number> {
   return report.status === "ok" || report.status === "bypass" ? EXIT.ok : EXIT.found;
 }
 
-function readRequest(args: Args) {
+function readRequest(args: Args): TranslateRequest {
   const ssid = integerOption(args, "ssid", 20);
   const write = flagOption(args, "write");
   const instruction = flagOption(args, "instruction");
@@ -114,7 +125,13 @@ async function openCapture(args: Args): Promise<Target> {
     throw new InputError(manifest.file, "the capture has no SMMU", {}, "give another capture");
   }
   const names = new Map(manifest.functions.map((f) => [f.requesterId, f.bdf]));
-  return { image, states: manifest.smmus, nameOf: (sid) => names.get(sid) ?? null };
+  const smmuOf = smmuOfSid(manifest);
+  return {
+    image,
+    states: manifest.smmus,
+    smmuOf: (sid) => smmuOf(sid) ?? 0,
+    nameOf: (sid) => names.get(sid) ?? null,
+  };
 }
 
 async function openCore(args: Args): Promise<Target> {
@@ -135,6 +152,7 @@ async function openCore(args: Args): Promise<Target> {
   return {
     image: new MemoryImage(source),
     states: [stateFromStreamTable(base, options)],
+    smmuOf: () => 0,
     nameOf: (sid) => formatBdf({ domain: 0, bus: sid >>> 8, devfn: sid & 0xff }),
   };
 }

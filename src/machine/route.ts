@@ -58,20 +58,20 @@ export function programmedVectors(machine: Machine): { fn: PciFunction; vector: 
 
 /** Resolves every programmed vector: all routes are made, the table is committed, all are sent. */
 export function resolveVectors(machine: Machine): RouteReport[] {
-  const routes = programmedVectors(machine).map(({ fn, vector }) => route(machine, fn, vector));
+  const routes = programmedVectors(machine).map(({ fn, vector }) => prepare(machine, fn, vector));
   machine.irqchip.commitRoutes();
   return routes.map((send) => send());
 }
 
 /** Resolves one vector both ways and sends its message through KVM. */
 export function resolveVector(machine: Machine, fn: PciFunction, vector: Vector): RouteReport {
-  const send = route(machine, fn, vector);
+  const send = prepare(machine, fn, vector);
   machine.irqchip.commitRoutes();
   return send();
 }
 
 /** Makes a vector's route; what comes back sends its message once the table is committed. */
-function route(machine: Machine, fn: PciFunction, vector: Vector): () => RouteReport {
+function prepare(machine: Machine, fn: PciFunction, vector: Vector): () => RouteReport {
   const { address, data } = vector.message;
   const global = iommuAddressSpaceOf(fn, machine.fixup.memory).isGlobal;
   const walk = global ? null : walkDoorbell(machine, fn, address);
