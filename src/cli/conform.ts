@@ -1,6 +1,7 @@
 // `vsmmu conform`: checks the engine against files of answers that a real QEMU gave.
 
 import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { InputError } from "../capture/errors.ts";
 import { gunzip } from "../capture/files.ts";
 import { checkLines } from "../conform/check.ts";
@@ -40,7 +41,7 @@ async function run(c: Context): Promise<number> {
   for (const [i, file] of c.args.positionals.entries()) {
     const text = await readText(c, file);
     const sink = { write: c.errRaw, width: c.errWidth, now: () => performance.now() };
-    const bar = progressBar(sink, `conform ${file}`, "cases");
+    const bar = progressBar(sink, `conform ${basename(file)}`, "cases");
     const start = performance.now();
     const report = await checkLines(file, text, {
       compat,

@@ -1,10 +1,10 @@
-// Makes golden files: batches of 64 random configurations with QEMU's answers, one case a line.
+// Golden cases from a live QEMU: batches of 64 random configurations, each with its answer.
 import fc from "fast-check";
 import { configAddress, RAM_BASE, SMMU, testdevWrite } from "../../src/conform/board.ts";
 import { splitTrace } from "../../src/conform/trace.ts";
 import { buildDevice, type Layout } from "./devices.ts";
 import { applyChange } from "./materialize.ts";
-import { Qtest, type QtestOptions } from "./qtest.ts";
+import { Qtest } from "./qtest.ts";
 import { device } from "./spec.ts";
 import type { Words } from "./tables.ts";
 
@@ -29,7 +29,8 @@ const INVALIDATE: [bigint, bigint][] = [
 
 const hex = (value: bigint | number) => `0x${value.toString(16)}`;
 
-interface Case {
+/** A case without an answer, as a golden file writes it. */
+export interface Case {
   sid: number;
   iova: string;
   w: 1;
@@ -47,8 +48,8 @@ function bytesOf(words: bigint[]): string {
   return bytes.toString("hex");
 }
 
-/** The cases of one batch, without answers. */
-function cases(seed: number): Case[] {
+/** The cases of one random batch, without answers. */
+export function randomCases(seed: number): Case[] {
   const specs = fc.sample(device(1), { numRuns: BATCH, seed });
   return specs.map((spec, i) => {
     const words: Words = new Map();
@@ -82,17 +83,8 @@ function cases(seed: number): Case[] {
   });
 }
 
-/** Starts a machine with the 64 devices of a golden file and sets up its SMMU. */
-export async function startGolden(command: string[]): Promise<Qtest> {
-  const args = ["-machine", "virt,acpi=off,gic-version=3,iommu=smmuv3"];
-  for (let i = 0; i < BATCH; i++) {
-    const [slot, fn] = [(FIRST_SID + i) >> 3, (FIRST_SID + i) & 7];
-    const more = fn === 0 ? ",multifunction=on" : "";
-    args.push("-device", `iommu-testdev,addr=${slot.toString(16).padStart(2, "0")}.${fn}${more}`);
-  }
-  const options: QtestOptions = { command, args, sharedRam: true, traces: ["smmu*"] };
-  const machine = await Qtest.start(options);
-  await machine.writeRam([{ address: RAM_BASE, bytes: Buffer.alloc(0x100000) }]);
+/** The requests that create and set up the SMMU and the 64 devices. */
+function setUp(): string[] {
   const requests: string[] = [];
   for (let i = 0; i < BATCH; i++) {
     const sid = FIRST_SID + i;
@@ -110,12 +102,13 @@ export async function startGolden(command: string[]): Promise<Qtest> {
   reg(0x88, 8);
   reg(0x80, STRTAB, true);
   reg(0x20, 0xd);
-  await machine.send(requests);
-  return machine;
+  return requests;
 }
 
-/** The `t` of a golden case from the trace of its DMA; `inserts` are those before it. */
-function outcome(trace: string[], inserts: (number | string)[][]): unknown {
+type Insert = [number, number, string, number, number];
+
+/** The `t` of a golden case from the trace of its DMA; `inserts` are those since the last one. */
+function outcome(trace: string[], inserts: Insert[]): unknown {
   const last = trace.filter((l) => /^(ok|bypass|abort)/.test(l)).pop();
   if (!last) return null;
   const tlb = inserts.splice(0);
@@ -125,57 +118,93 @@ function outcome(trace: string[], inserts: (number | string)[][]): unknown {
   return { kind: "success", pa, perm: hex(Number(perm)), stage: Number(stage), tlb };
 }
 
-/** Runs batch after batch on one machine; yields the lines of a golden file. */
-export async function* goldenLines(machine: Qtest, seed: number, batches: number) {
-  let prod = 0;
-  let previous: bigint[] = [];
-  let events = 0;
-  for (let batch = 0; batch < batches; batch++) {
-    const all = cases(seed * 100_003 + batch);
-    const words: Words = new Map(previous.map((at) => [at, 0n]));
-    for (const c of all) for (const [at, v] of c.mem) words.set(BigInt(at), BigInt(v));
-    previous = all.flatMap((c) => c.mem.map(([at]) => BigInt(at)));
+/** A QEMU with 64 devices that answers batches of cases. */
+export class GoldenQemu {
+  readonly #machine: Qtest;
+  #prod = 0;
+  #events = 0;
+  #previous: bigint[] = [];
+
+  private constructor(machine: Qtest) {
+    this.#machine = machine;
+  }
+
+  static async start(command: string[]): Promise<GoldenQemu> {
+    const args = ["-machine", "virt,acpi=off,gic-version=3,iommu=smmuv3"];
+    for (let i = 0; i < BATCH; i++) {
+      const [slot, fn] = [(FIRST_SID + i) >> 3, (FIRST_SID + i) & 7];
+      const more = fn === 0 ? ",multifunction=on" : "";
+      args.push("-device", `iommu-testdev,addr=${slot.toString(16).padStart(2, "0")}.${fn}${more}`);
+    }
+    const machine = await Qtest.start({ command, args, sharedRam: true, traces: ["smmu*"] });
+    await machine.writeRam([{ address: RAM_BASE, bytes: Buffer.alloc(0x100000) }]);
+    await machine.send(setUp());
+    return new GoldenQemu(machine);
+  }
+
+  stop(): Promise<number | null> {
+    return this.#machine.stop();
+  }
+
+  /** What the batch puts into memory: configurations, tables, the commands that invalidate. */
+  #blocks(cases: Case[]): { address: bigint; bytes: Buffer }[] {
+    const words: Words = new Map(this.#previous.map((at) => [at, 0n]));
+    for (const c of cases) for (const [at, v] of c.mem) words.set(BigInt(at), BigInt(v));
+    this.#previous = cases.flatMap((c) => c.mem.map(([at]) => BigInt(at)));
     const blocks = [...words].map(([address, v]) => {
       const bytes = Buffer.alloc(8);
       bytes.writeBigUInt64LE(v);
       return { address, bytes };
     });
-    for (const c of all) {
+    for (const c of cases) {
       const ste = Buffer.from(c.ste, "hex");
       blocks.push({ address: STRTAB + BigInt(c.sid * 64), bytes: ste });
       blocks.push({ address: BigInt(c.cdA), bytes: Buffer.from(c.cd, "hex") });
     }
     for (const [low, high] of INVALIDATE) {
       const bytes = Buffer.from(bytesOf([low, high]), "hex");
-      blocks.push({ address: CMDQ + BigInt((prod % 1024) * 16), bytes });
-      prod = (prod + 1) % 2048;
+      blocks.push({ address: CMDQ + BigInt((this.#prod % 1024) * 16), bytes });
+      this.#prod = (this.#prod + 1) % 2048;
     }
-    await machine.writeRam(blocks);
+    return blocks;
+  }
+
+  /** Runs one batch; gives the lines of a golden file. */
+  async run(cases: Case[]): Promise<string[]> {
+    const machine = this.#machine;
+    await machine.writeRam(this.#blocks(cases));
     machine.takeTrace();
     const at = (offset: number) => hex(SMMU + BigInt(offset));
-    const requests = [`writel ${at(0x98)} ${hex(prod)}`, `readl ${at(0x60)}`];
-    for (const [i, c] of all.entries()) {
-      const master = { sid: c.sid, bar: BigInt(0x10000000 + i * 0x1000), kind: "testdev" as const };
+    const requests = [`writel ${at(0x98)} ${hex(this.#prod)}`, `readl ${at(0x60)}`];
+    for (const c of cases) {
+      const bar = BigInt(0x10000000 + (c.sid - FIRST_SID) * 0x1000);
+      const master = { sid: c.sid, bar, kind: "testdev" as const };
       requests.push(...testdevWrite(master, BigInt(c.iova), 4), `readl ${at(0xa8)}`);
     }
     const answers = await machine.send(requests);
     if (BigInt(answers[1]) !== 0n) throw new Error(`GERROR is ${answers[1]}`);
     const parts = splitTrace(machine.takeTrace());
-    const inserts: (number | string)[][] = [];
-    for (const [i, c] of all.entries()) {
-      const now = Number(BigInt(answers[4 + i * 3]));
-      const ev: string[] = [];
-      for (; events !== now; events = (events + 1) % 8192) {
-        const record = await machine.readRam(EVENTQ + BigInt((events % 4096) * 32), 32);
-        ev.push(record.toString("hex"));
-      }
+    const inserts: Insert[] = [];
+    const lines: string[] = [];
+    for (const [i, c] of cases.entries()) {
+      const ev = await this.#takeEvents(Number(BigInt(answers[4 + i * 3])));
       for (const line of parts[i].filter((l) => l.startsWith("ins "))) {
         const [, asid, vmid, address, tg, level] = line.split(" ");
         inserts.push([Number(asid), Number(vmid), address, Number(tg), Number(level)]);
       }
       const result = Buffer.from(answers[3 + i * 3].slice(2), "hex").readUInt32LE(16);
-      yield JSON.stringify({ ...c, res: hex(result), t: outcome(parts[i], inserts), ev });
+      lines.push(JSON.stringify({ ...c, res: hex(result), t: outcome(parts[i], inserts), ev }));
     }
-    await machine.send([`writel ${at(0xac)} ${hex(events)}`]);
+    await machine.send([`writel ${at(0xac)} ${hex(this.#events)}`]);
+    return lines;
+  }
+
+  async #takeEvents(prod: number): Promise<string[]> {
+    const records: string[] = [];
+    for (; this.#events !== prod; this.#events = (this.#events + 1) % 8192) {
+      const at = EVENTQ + BigInt((this.#events % 4096) * 32);
+      records.push((await this.#machine.readRam(at, 32)).toString("hex"));
+    }
+    return records;
   }
 }

@@ -1,0 +1,95 @@
+// Runs one random program on two machines and says where they part.
+import fc from "fast-check";
+import type { ProgramTarget } from "../../src/conform/board.ts";
+import { compareProgram } from "../../src/conform/compare.ts";
+import type { Program, ProgramRecord } from "../../src/conform/program.ts";
+import type { Mismatch } from "../../src/conform/report.ts";
+import { runProgram } from "../../src/conform/run.ts";
+import { materialize } from "./materialize.ts";
+import { type Kind, type ProgramSpec, programSpec } from "./spec.ts";
+
+/** StreamIDs of the board's masters; the last one can read. */
+export const SIDS = [
+  ...Array.from({ length: 16 }, (_, i) => 8 + i),
+  ...[0x37, 0xfe].flatMap((bus) => Array.from({ length: 8 }, (_, i) => bus * 256 + i)),
+  3 * 8,
+];
+
+/** A program on which two machines differ. */
+export interface Difference {
+  program: Program;
+  mismatch: Mismatch;
+}
+
+/** What a search found. */
+export interface SearchResult {
+  /** Programs and DMAs that were tried before the first difference, shrinking not counted. */
+  programs: number;
+  cases: number;
+  /** The smallest program on which the machines differ. */
+  difference: Difference | undefined;
+}
+
+/** Told of every program with the reference's answers. */
+export type Recorder = (program: Program, record: ProgramRecord) => void;
+
+async function differ(
+  program: Program,
+  reference: ProgramTarget,
+  subject: ProgramTarget,
+  recorder: Recorder | undefined,
+): Promise<Difference | undefined> {
+  const record = await runProgram(reference, program);
+  recorder?.(program, record);
+  const got = await runProgram(subject, program);
+  const mismatch = compareProgram(0, { program, by: "reference", record }, got);
+  return mismatch && { program, mismatch };
+}
+
+/** Runs `runs` random programs of one kind on both machines; shrinks the first difference. */
+export async function search(
+  kind: Kind,
+  options: { seed: number; runs: number; recorder?: Recorder },
+  reference: ProgramTarget,
+  subject: ProgramTarget,
+): Promise<SearchResult> {
+  let smallest: Difference | undefined;
+  let programs = 0;
+  let cases = 0;
+  const property = fc.asyncProperty(programSpec(kind, SIDS.length), async (spec: ProgramSpec) => {
+    const program = materialize(kind, spec, SIDS);
+    if (!smallest) {
+      programs++;
+      cases += program.ops.filter((op) => op.op === "dma").length;
+    }
+    const found = await differ(
+      program,
+      reference,
+      subject,
+      smallest ? undefined : options.recorder,
+    );
+    if (!found) return true;
+    smallest = found;
+    return false;
+  });
+  await fc.check(property, { seed: options.seed, numRuns: options.runs });
+  return { programs, cases, difference: smallest };
+}
+
+/** A difference for people: the program's size, the step, both answers side by side. */
+export function describeDifference({ program, mismatch }: Difference): string {
+  const { differs, request, expected, got } = mismatch;
+  const traceOf = (answer: unknown): string[] =>
+    (answer as { trace?: string[] } | null)?.trace ?? [JSON.stringify(answer)];
+  const [left, right] = [traceOf(expected), traceOf(got)];
+  const rows = Array.from({ length: Math.max(left.length, right.length) }, (_, i) => {
+    const [a, b] = [left[i] ?? "", right[i] ?? ""];
+    return `${a === b ? " " : "!"} ${a.padEnd(48)} | ${b}`;
+  });
+  return [
+    `${program.kind} program of ${program.ops.length} steps: ${differs.join(", ")} differs`,
+    JSON.stringify(request),
+    ...rows,
+    JSON.stringify({ expected, got }),
+  ].join("\n");
+}
