@@ -83,6 +83,6 @@ function costLines(cost: CostReport): string[] {
   const fetches = significant(cost.fetchesPerWalk ?? 0);
   return [
     `A walk takes ${duration(cost.walkNs)} (${fetches} fetches), ` +
-      `the direct doorbell ${duration(cost.directNs)}: ${significant(cost.ratio)} times less.`,
+      `the direct doorbell ${duration(cost.directNs)}: a factor of ${significant(cost.ratio)}.`,
   ];
 }
