@@ -7,12 +7,18 @@ import { hasQuirk } from "./features";
 import { ones } from "./geometry";
 import { configIpsBits, configS2fwb, configS2ptw } from "./layout/abi";
 import { CLASS_TT, F_ADDR_SIZE, F_WALK_EABT } from "./layout/event";
-import { Q_BYPASS_UNBOUNDED, Q_S2_FLAG_LOST, Q_TABLE_IPA } from "./layout/quirks";
+import {
+  Q_BYPASS_UNBOUNDED,
+  Q_HIT_WRITE_ONLY,
+  Q_S2_FLAG_LOST,
+  Q_TABLE_IPA,
+} from "./layout/quirks";
 import { s2Address, s2Attr, s2Perms } from "./mapping";
 import { walkStage2 } from "./stage2";
 
 /** Whether a cached stage 2 mapping allows a read by the SMMU itself. */
 function structureReadable(p: usize): bool {
+  if (hasQuirk(Q_HIT_WRITE_ONLY)) return true;
   if (!(s2Perms & PERM_PR)) return false;
   return !configS2ptw(p) || !stage2IsDevice(s2Attr, configS2fwb(p) != 0);
 }
