@@ -30,7 +30,7 @@ export interface ModelCall {
 }
 
 /** Calls that the log gives to the model instead of asking for them. */
-const INPUTS: readonly string[] = ["IOMMU_IOAS_MAP", "IOMMU_IOAS_UNMAP"];
+const INPUTS: readonly string[] = ["IOMMU_IOAS_MAP", "IOMMU_IOAS_MAP_FILE", "IOMMU_IOAS_UNMAP"];
 const VFIO_NAMES = new Map([
   [VFIO_DEVICE_BIND_IOMMUFD, "VFIO_DEVICE_BIND_IOMMUFD"],
   [VFIO_DEVICE_ATTACH_IOMMUFD_PT, "VFIO_DEVICE_ATTACH_IOMMUFD_PT"],
@@ -174,7 +174,11 @@ export interface LoggedRouting {
   readonly line: number;
   readonly nr: number;
   readonly entries: readonly string[];
-  readonly messages: readonly { readonly gsi: number; readonly data: number }[];
+  readonly messages: readonly {
+    readonly gsi: number;
+    readonly data: number;
+    readonly devid: number;
+  }[];
 }
 
 /** The routing tables of a log, in order. */
@@ -188,6 +192,7 @@ export function routingsOf(calls: readonly LoggedCall[]): LoggedRouting[] {
       messages: members.listOf("msi").map((f) => ({
         gsi: f.get("gsi").u32(),
         data: f.get("data").u32(),
+        devid: f.optional("devid")?.u32() ?? 0,
       })),
     }));
 }

@@ -8,6 +8,9 @@ import {
   type LoggedRouting,
   type ModelCall,
 } from "./accel-calls.ts";
+import { type Item, itemOfLine, itemOfNote } from "./accel-items.ts";
+import type { Note } from "./accel-rig.ts";
+import type { Action } from "./accel-trace.ts";
 import type { ReportBuilder } from "./replay-report.ts";
 
 /**
@@ -28,6 +31,32 @@ export function checkCalls(
     const differs = compareCalls(logged[i], own[i]);
     report.checkAccel(tally, { file, line, what: `call ${i}: ${io}` }, differs);
   }
+}
+
+/** What the lines of an action tell, against what the model noted while it was performed. */
+export function checkAction(
+  action: Action,
+  notes: readonly Note[],
+  file: string,
+  report: ReportBuilder,
+): void {
+  const got = notes.flatMap((note) => itemOfNote(note) ?? []);
+  const expected = [...ownItem(action), ...action.effects.flatMap((l) => itemOfLine(l) ?? [])];
+  for (let i = 0; i < Math.max(expected.length, got.length); i++) {
+    const { tally } = (expected[i] ?? got[i]) as Item;
+    const line = expected[i]?.line ?? action.line;
+    const differs = { expected: expected[i]?.text ?? "nothing", got: got[i]?.text ?? "nothing" };
+    const same = differs.expected === differs.got;
+    report.checkAccel(tally, { file, line, what: action.kind }, same ? undefined : differs);
+  }
+}
+
+/** Acts that the line of an action itself tells. */
+function ownItem(action: Action): Item[] {
+  if (action.kind === "commit") return [{ tally: "routes", text: "commit", line: action.line }];
+  if (action.kind !== "release") return [];
+  const text = `${action.bdf} vector ${action.vector} released`;
+  return [{ tally: "vectors", text, line: action.line }];
 }
 
 const hex = (bytes: Uint8Array): string =>

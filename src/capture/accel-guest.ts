@@ -23,7 +23,7 @@ export interface CommandSource {
 }
 
 /** Lines of one command, from its opcode to the next. */
-interface CommandLines {
+export interface CommandLines {
   readonly name: string;
   readonly lines: readonly TraceLine[];
 }
@@ -68,7 +68,7 @@ export class AccelGuestMemory {
     const isForwarded = one.lines.some(({ name }) => name === FORWARDED);
     const logged = isForwarded ? this.source.forwarded[this.forwarded++] : undefined;
     const known = own ?? logged;
-    return known === undefined ? synthesize(one) : bytesFromHex(known);
+    return known === undefined ? synthesizeCommand(one) : bytesFromHex(known);
   }
 
   private placeStes(effects: readonly TraceLine[]): void {
@@ -111,7 +111,7 @@ function plainSte(type: string | undefined): bigint[] | undefined {
 }
 
 /** A command from what the trace says about it. */
-function synthesize({ name, lines }: CommandLines): Uint8Array {
+export function synthesizeCommand({ name, lines }: CommandLines): Uint8Array {
   const number = (trace: string, key: string): bigint => {
     const line = lines.find((l) => l.name === trace);
     return (line && numberAfter(line, key)) ?? 0n;

@@ -12,10 +12,9 @@ import {
   readCalls,
   routingsOf,
 } from "./accel-calls.ts";
-import { checkCalls, checkRoutings } from "./accel-check.ts";
+import { checkAction, checkCalls, checkRoutings } from "./accel-check.ts";
 import { AccelGuestMemory } from "./accel-guest.ts";
 import { checkHostQueue } from "./accel-host-queue.ts";
-import { type Item, itemOfLine, itemOfNote } from "./accel-items.ts";
 import { AccelRig } from "./accel-rig.ts";
 import {
   type Action,
@@ -24,6 +23,7 @@ import {
   type TraceLine,
   traceLines,
 } from "./accel-trace.ts";
+import { performVector, type VectorWorld } from "./accel-vectors.ts";
 import {
   type GuestView,
   type PhysicalRun,
@@ -42,8 +42,6 @@ const RECORD_BYTES = 32;
 /** KVM_SET_DEVICE_ATTR: where the ITS is. */
 const ADDRESS_GROUP = 0;
 const ITS_ADDRESS = 4;
-const ENTRY_MASKED = 12;
-const ENTRY_BYTES = 16;
 /** VMID of the one VM on the physical SMMU. */
 const FIRST_VMID = 1;
 
@@ -57,7 +55,8 @@ export async function replayAccel({ capture, compat, report }: ReplayJob): Promi
   if (trace === undefined || log === undefined || !trace.text.includes(MARK)) return;
   const lines = traceLines(trace.text);
   const calls = await readCalls(log.bytes, log.file);
-  const rig = await makeRig(lines, calls, compat);
+  const rig = await makeRig(lines, calls);
+  if (compat === "arch") report.note("the VMM's record is checked with QEMU's own rules");
   const views = { guest: await readGuestView(capture), physical: await readPhysical(capture) };
   const files = { trace: trace.file, calls: log.file };
   new AccelReplay(rig, calls, views, files, report).run(lines);
@@ -66,7 +65,6 @@ export async function replayAccel({ capture, compat, report }: ReplayJob): Promi
 async function makeRig(
   lines: readonly TraceLine[],
   calls: readonly LoggedCall[],
-  compat: ReplayJob["compat"],
 ): Promise<AccelRig> {
   const numbers = (name: string, key: string): bigint[] =>
     lines.filter((l) => l.name === name).flatMap((l) => numberAfter(l, key) ?? []);
@@ -77,7 +75,7 @@ async function makeRig(
   const [sid = 0n] = numbers("iommufd_backend_alloc_vdev", "virt_id");
   const info = hostInfoOf(calls);
   return await AccelRig.create({
-    compat,
+    compat: "qemu",
     host: info ?? { flags: 0, idr: [0, 0, 0, 0, 0, 0], iidr: 0, aidr: 0 },
     ram: largest,
     doorbell: itsBase(calls) + BigInt(GITS_TRANSLATER.offset),
@@ -87,7 +85,8 @@ async function makeRig(
   });
 }
 
-function itsBase(calls: readonly LoggedCall[]): bigint {
+/** Where the VMM put the ITS, by its calls; QEMU's own place when they do not say. */
+export function itsBase(calls: readonly LoggedCall[]): bigint {
   const set = calls.find(
     ({ io, members }) =>
       io === "KVM_SET_DEVICE_ATTR" &&
@@ -101,6 +100,7 @@ function itsBase(calls: readonly LoggedCall[]): bigint {
 class AccelReplay {
   private readonly memory: AccelGuestMemory;
   private readonly routings: readonly LoggedRouting[];
+  private readonly vectors: VectorWorld;
   private readonly made: ModelCall[] = [];
   private readonly tables: Uint8Array[] = [];
   private events = 0;
@@ -121,6 +121,15 @@ class AccelReplay {
       .filter(({ io }) => io === "IOMMU_HWPT_INVALIDATE")
       .flatMap(({ members }) => members.listOf("cmds").map((f) => f.text()));
     this.memory = new AccelGuestMemory(rig, { raw: views.guest?.commands, forwarded });
+    const { routings, tables } = this;
+    this.vectors = {
+      find: (bdf) => rig.find(bdf)?.vfio,
+      routings,
+      get committed() {
+        return tables.length;
+      },
+      address: 0n,
+    };
   }
 
   run(lines: readonly TraceLine[]): void {
@@ -179,41 +188,8 @@ class AccelReplay {
         this.event(action);
         break;
       default:
-        this.vectors(action);
+        performVector(action, this.vectors);
     }
-  }
-
-  private vectors(
-    action: Extract<Action, { kind: "enable" | "disable" | "use" | "release" }>,
-  ): void {
-    const vfio = this.rig.find(action.bdf)?.vfio;
-    if (vfio === undefined) throw new Error(`${action.bdf || "the function"} has no MSI-X`);
-    const { kind } = action;
-    if (kind === "enable") for (const v of action.vectors) this.program(action, v);
-    if (kind === "enable" || kind === "disable") vfio.setEnabled(kind === "enable");
-    if (kind === "use") this.program(action, action.vector);
-    if (kind === "release")
-      vfio.fn.msix?.writeTable(action.vector * ENTRY_BYTES + ENTRY_MASKED, 4, 1n);
-  }
-
-  /** The guest writes a vector's address and data, as the record names them later, and unmasks it. */
-  private program(action: Action & { readonly bdf: string }, vector: number): void {
-    const msix = this.rig.find(action.bdf)?.fn.msix;
-    const at = vector * ENTRY_BYTES;
-    const fixup = action.effects.find(({ name }) => name === "kvm_arm_fixup_msi_route");
-    const iova = BigInt(/0x[0-9a-f]+/.exec(fixup?.text ?? "")?.[0] ?? 0);
-    msix?.writeTable(at, 8, iova);
-    msix?.writeTable(at + 8, 4, BigInt(this.dataOf(action, vector)));
-    msix?.writeTable(at + ENTRY_MASKED, 4, 0n);
-  }
-
-  /** Data of the message: that of the first routing table, from now on, which has the vector's GSI. */
-  private dataOf(action: Action, vector: number): number {
-    const added = action.effects.filter(({ name }) => name === "kvm_irqchip_add_msi_route");
-    const own = added.find(({ text }) => text.includes(`vector ${vector} `));
-    const gsi = Number(/virq (\d+)/.exec(own?.text ?? "")?.[1] ?? -1);
-    const later = this.routings.slice(this.tables.length).flatMap((r) => r.messages);
-    return later.find((m) => m.gsi === gsi)?.data ?? vector;
   }
 
   private read({ line, offset, value, size }: Extract<Action, { kind: "read" }>): void {
@@ -276,20 +252,7 @@ class AccelReplay {
       if (note.kind === "kvm" && note.event.kind === "commit")
         this.tables.push(note.event.argument);
     }
-    const got = notes.flatMap((note) => itemOfNote(note) ?? []);
-    const expected = [...ownItem(action), ...action.effects.flatMap((l) => itemOfLine(l) ?? [])];
-    for (let i = 0; i < Math.max(expected.length, got.length); i++)
-      this.compareItem(action, expected[i], got[i]);
-  }
-
-  private compareItem(action: Action, expected: Item | undefined, got: Item | undefined): void {
-    const tally = (expected ?? got)?.tally ?? "calls";
-    const line = expected?.line ?? action.line;
-    const place = { file: this.files.trace, line, what: `${action.kind}, ${tally}` };
-    const none = "nothing";
-    const differs = { expected: expected?.text ?? none, got: got?.text ?? none };
-    const same = expected?.text === got?.text && expected?.tally === got?.tally;
-    this.report.checkAccel(tally, place, same ? undefined : differs);
+    checkAction(action, notes, this.files.trace, this.report);
   }
 }
 
@@ -304,12 +267,4 @@ function nameOf(record: Uint8Array): string {
   const id = Number(getField(EVENT, words, "EventID"));
   const sid = getField(EVENT, words, "StreamID");
   return `${EVENT.caseOf(id)?.name ?? id} of SID 0x${sid.toString(16)}`;
-}
-
-/** Acts that the line of the action itself tells. */
-function ownItem(action: Action): Item[] {
-  if (action.kind === "commit") return [{ tally: "routes", text: "commit", line: action.line }];
-  if (action.kind !== "release") return [];
-  const text = `${action.bdf} vector ${action.vector} released`;
-  return [{ tally: "vectors", text, line: action.line }];
 }

@@ -9,6 +9,7 @@ export const ACCEL_TALLIES = [
   "invalidations",
   "hostQueue",
   "fixups",
+  "walks",
   "routes",
   "vectors",
   "events",
@@ -25,16 +26,25 @@ export interface AccelReads {
   tables: number;
 }
 
+/** Fix-ups of a VMM that translates by itself. */
+export interface FallbackFixups {
+  fixups: number;
+  vectors: number;
+  /** Fix-ups whose translation walked, and whose translation hit the IOTLB. */
+  walks: number;
+  hits: number;
+}
+
 /** What a replay found about the VMM. */
 export interface AccelReport extends Record<AccelTallyName, Tally> {
-  vmmReads: AccelReads;
+  /** Absent for a VMM that walks. */
+  vmmReads?: AccelReads;
+  /** Absent for a VMM that does not. */
+  fallback?: FallbackFixups;
 }
 
 /** A report in which nothing was checked yet. */
 export function emptyAccelReport(): AccelReport {
   const tallies = ACCEL_TALLIES.map((name) => [name, { checked: 0, matched: 0 }]);
-  return {
-    ...(Object.fromEntries(tallies) as Record<AccelTallyName, Tally>),
-    vmmReads: { commands: 0, streamTable: 0, tables: 0 },
-  };
+  return Object.fromEntries(tallies) as Record<AccelTallyName, Tally>;
 }

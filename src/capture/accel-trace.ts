@@ -72,6 +72,13 @@ const BDF = /[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]/;
 /** The host address of a function that a line names. */
 export const bdfIn = (line: TraceLine): string | undefined => BDF.exec(line.text)?.[0];
 
+/** MSI-X has at most this many vectors. */
+const VECTORS_MAX = 2048;
+
+/** Vectors of the function that a vfio_msix_early_setup line is about. */
+export const entriesIn = (line: TraceLine): number =>
+  Math.min(VECTORS_MAX, Number(/entries (\d+)/.exec(line.text)?.[1] ?? 0));
+
 /** Lines of the model's own work that a device being connected causes. */
 const CONNECT_ENDS = "smmuv3_accel_set_iommu_device";
 const VECTOR_RELEASES = ["vfio_msix_vector_release", "kvm_irqchip_release_virq"];
@@ -81,10 +88,14 @@ export class ActionReader {
   private at = 0;
   private effects: TraceLine[] = [];
 
+  private readonly hasControlWrites: boolean;
+
   constructor(
     private readonly lines: readonly TraceLine[],
     private readonly file: string,
-  ) {}
+  ) {
+    this.hasControlWrites = lines.some(({ name }) => name === "msix_write_config");
+  }
 
   /** Every action in order. Effects that no action follows come with a last one of their own. */
   *actions(): Generator<Action> {
@@ -102,6 +113,7 @@ export class ActionReader {
       case "smmu_reset_exit":
         return this.reset(line);
       case "iommufd_backend_map_dma":
+      case "iommufd_backend_map_file_dma":
         return { kind: "map", map: this.map(line), ...this.take(line) };
       case "iommufd_backend_unmap_dma_non_exist":
       case "iommufd_backend_unmap_dma":
@@ -127,7 +139,7 @@ export class ActionReader {
       case "vfio_msix_vector_do_use":
         return this.use(line, bdf);
       case "vfio_msix_vector_release":
-        return { kind: "release", bdf, vector: this.vector(line), ...this.take(line) };
+        return this.release(line, bdf);
       case "msix_write_config":
         return this.disable(line);
       default:
@@ -167,8 +179,7 @@ export class ActionReader {
       else if (line.name === "iommufd_backend_connect") iommufd = Number(this.number(line, "fd"));
       else this.effects.push(line);
       if (line.name === "iommufd_cdev_connect_and_bind") hostBdf = bdfIn(line);
-      if (line.name === "vfio_msix_early_setup")
-        vectors = Number(/entries (\d+)/.exec(line.text)?.[1] ?? 0);
+      if (line.name === "vfio_msix_early_setup") vectors = entriesIn(line);
       if (line.name !== CONNECT_ENDS) continue;
       this.at++;
       if (hostBdf === undefined) this.fail(line, "the device was not bound before");
@@ -189,7 +200,7 @@ export class ActionReader {
     return {
       iova: this.number(line, "iova"),
       bytes: this.number(line, "size"),
-      va: this.number(line, "addr"),
+      va: numberAfter(line, "addr") ?? this.number(line, "start"),
       failed: line.text.endsWith("(-1)"),
     };
   }
@@ -243,11 +254,34 @@ export class ActionReader {
     return { kind: "use", bdf, vector: this.vector(line), ...this.take(line) };
   }
 
+  /**
+   * A vector is masked; or MSI-X is switched off, in a trace without control writes: then a release of
+   * each vector that was used leads to the line that says so.
+   */
+  private release(line: TraceLine, bdf: string): Action {
+    const { end, distinct } = this.releasesFrom(this.at - 1);
+    const off = !this.hasControlWrites && this.lines[end]?.name === "vfio_msix_disable";
+    if (!off || !distinct)
+      return { kind: "release", bdf, vector: this.vector(line), ...this.take(line) };
+    this.effects.push(...this.lines.slice(this.at - 1, end));
+    this.at = end + 1;
+    return { kind: "disable", bdf, ...this.take(line) };
+  }
+
+  /** Index after a run of releases, and whether no vector is released twice in it. */
+  private releasesFrom(start: number): { end: number; distinct: boolean } {
+    let end = start;
+    const vectors: number[] = [];
+    for (; VECTOR_RELEASES.includes(this.lines[end]?.name); end++)
+      if (this.lines[end].name === "vfio_msix_vector_release")
+        vectors.push(this.vector(this.lines[end]));
+    return { end, distinct: new Set(vectors).size === vectors.length };
+  }
+
   /** MSI-X is switched off: releases, then the line that says so. Other control writes do nothing. */
   private disable(line: TraceLine): Action | undefined {
     if (!line.text.includes("enabled 0")) return undefined;
-    let end = this.at;
-    while (VECTOR_RELEASES.includes(this.lines[end]?.name)) end++;
+    const { end } = this.releasesFrom(this.at);
     const last = this.lines[end];
     if (last?.name !== "vfio_msix_disable") return undefined;
     this.effects.push(...this.lines.slice(this.at, end));

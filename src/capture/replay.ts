@@ -7,9 +7,11 @@ import { STE } from "../spec/ste.ts";
 import { getField } from "../spec/word.ts";
 import { replayAccel } from "./accel-replay.ts";
 import { type Capture, readList } from "./capture.ts";
+import { replayFallback } from "./fallback-replay.ts";
 import { gunzip } from "./files.ts";
 import { readLines } from "./lists.ts";
 import { machineOf, smmuOfSid } from "./machine.ts";
+import { replayPlain } from "./plain-replay.ts";
 import type { Templates } from "./replay-config.ts";
 import { FaultTests } from "./replay-faults.ts";
 import { ItsChecker } from "./replay-its.ts";
@@ -49,6 +51,8 @@ export const SECTIONS: ReplaySection[] = [
   { name: "run", run: replayRun },
   { name: "msi", run: replayManifestMsis },
   { name: "accel", run: replayAccel },
+  { name: "fallback", run: replayFallback },
+  { name: "plain", run: replayPlain },
 ];
 
 /**

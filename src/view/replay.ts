@@ -1,10 +1,43 @@
 // A replay's outcome as text: counts by kind, then the first mismatches with their lines.
 
-import type { ReplayReport } from "../capture/replay-report.ts";
+import { ACCEL_TALLIES, type AccelReport, type AccelTallyName } from "../capture/accel-report.ts";
+import type { ReplayReport, Tally } from "../capture/replay-report.ts";
 import { TALLIES } from "../capture/replay-report.ts";
 import { count, plural, significant } from "./number.ts";
 import type { Paint } from "./paint.ts";
 import { formatTable, wrap } from "./table.ts";
+
+/** What the tallies about the VMM are called. */
+const ACCEL_NAMES: Readonly<Record<AccelTallyName, string>> = {
+  calls: "calls",
+  attaches: "attaches",
+  installs: "installed STEs",
+  invalidations: "invalidations",
+  hostQueue: "host queue",
+  fixups: "route fix-ups",
+  walks: "translations",
+  routes: "routes",
+  vectors: "vectors",
+  events: "events",
+  registers: "registers",
+};
+
+function tallyRow(name: string, { checked, matched }: Tally) {
+  const good = checked === matched;
+  const text = checked === 0 ? "none recorded" : good ? "all match" : `${count(matched)} match`;
+  const style = checked === 0 ? "dim" : good ? "good" : "bad";
+  return [name, count(checked), { text, style: style as "dim" | "good" | "bad" }];
+}
+
+/** What an accelerated VMM read of guest memory. */
+function readsLines(accel: AccelReport | undefined): string[] {
+  if (accel?.vmmReads === undefined) return [];
+  const { commands, streamTable, tables } = accel.vmmReads;
+  return [
+    `The VMM read guest memory ${count(commands)} times for commands, ${count(streamTable)} times ` +
+      `for the stream table at CFGI_STE, ${count(tables)} times for page tables and CDs.`,
+  ];
+}
 
 /** Lines for people. */
 export function formatReplay(
@@ -12,13 +45,13 @@ export function formatReplay(
   options: { paint: Paint; width: number; guest: string; seconds: number },
 ): string[] {
   const { paint, width, guest, seconds } = options;
-  const rows = TALLIES.map((name) => {
-    const { checked, matched } = report[name];
-    const good = checked === matched;
-    const text = checked === 0 ? "none recorded" : good ? "all match" : `${count(matched)} match`;
-    const style = checked === 0 ? "dim" : good ? "good" : "bad";
-    return [name, count(checked), { text, style: style as "dim" | "good" | "bad" }];
-  });
+  const { accel } = report;
+  const rows = [
+    ...TALLIES.map((name) => tallyRow(name, report[name])),
+    ...(accel ? ACCEL_TALLIES : [])
+      .filter((name) => accel?.[name].checked)
+      .map((name) => tallyRow(`VMM ${ACCEL_NAMES[name]}`, (accel as AccelReport)[name])),
+  ];
   const columns = [{ title: "ground truth" }, { title: "checked", align: "right" as const }];
   const perSecond = report.translations.checked / (Math.max(report.runMs, 0.001) / 1000);
   const rate = perSecond > 0 ? ` (${count(perSecond)} translations/s)` : "";
@@ -33,6 +66,7 @@ export function formatReplay(
     "",
     ...formatTable([...columns, { title: "result" }], rows, { paint, width }),
     "",
+    ...readsLines(report.accel),
     ...report.notes.flatMap((note) => wrap(`Note: ${note}.`, width || 100, 2)),
     ...report.mismatches.flatMap((m) => {
       const where = m.line === null ? m.file : `${m.file}:${m.line}`;
