@@ -7,12 +7,7 @@ import { hasQuirk } from "./features";
 import { ones } from "./geometry";
 import { configIpsBits, configS2fwb, configS2ptw } from "./layout/abi";
 import { CLASS_TT, F_ADDR_SIZE, F_WALK_EABT } from "./layout/event";
-import {
-  Q_BYPASS_UNBOUNDED,
-  Q_HIT_WRITE_ONLY,
-  Q_S2_FLAG_LOST,
-  Q_TABLE_IPA,
-} from "./layout/quirks";
+import { Q_BYPASS_UNBOUNDED, Q_HIT_WRITE_ONLY, Q_S2_FLAG_LOST, Q_TABLE_IPA } from "./layout/quirks";
 import { s2Address, s2Attr, s2Perms } from "./mapping";
 import { walkStage2 } from "./stage2";
 
