@@ -42,11 +42,16 @@ function shorten(line: string): string | undefined {
   return undefined;
 }
 
+/** Lines about translations in short form (src/conform/program.ts), all others left out. */
+export function shortenTrace(lines: readonly string[]): string[] {
+  return splitTrace([...lines, "smmuv3_read_mmio addr: 0xa8 "]).flat();
+}
+
 /**
  * Splits a trace at the reads of EVENTQ_PROD, which follow every DMA of a program.
  * The lines of a part are those of src/conform/program.ts.
  */
-export function splitTrace(lines: string[]): string[][] {
+export function splitTrace(lines: readonly string[]): string[][] {
   const parts: string[][] = [];
   let part: string[] = [];
   for (const line of lines) {

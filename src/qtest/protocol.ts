@@ -68,36 +68,38 @@ function fill(target: ProtocolTarget, words: string[]): string {
   return "";
 }
 
-const COMMANDS: Record<string, (target: ProtocolTarget, words: string[]) => string> = {
-  endianness: () => "little",
-  big_endian: () => "little",
-  read,
-  write,
-  memset: fill,
-  b64read: (target, words) =>
-    Buffer.from(target.bus.readOrZero(number(words[1]), length(words[2]))).toString("base64"),
-  b64write: base64Write,
-  clock_step(target, words) {
-    const known = target.clockStep(words[1] === undefined ? undefined : number(words[1]));
-    if (!known) throw new BadRequest("there is no pending deadline");
-    return String(target.clock);
-  },
-  clock_set(target, words) {
-    target.clockSet(number(words[1]));
-    return String(target.clock);
-  },
-  irq_intercept_in: () => "",
-  irq_intercept_out: () => "",
-  set_irq_in: () => "",
-  get_irq_level: () => "0",
-  module_load: () => "",
-  inb: () => "0x00ff",
-  inw: () => "0xffff",
-  inl: () => "0xffffffff",
-  outb: () => "",
-  outw: () => "",
-  outl: () => "",
-};
+const COMMANDS = new Map<string, (target: ProtocolTarget, words: string[]) => string>(
+  Object.entries({
+    endianness: () => "little",
+    big_endian: () => "little",
+    read,
+    write,
+    memset: fill,
+    b64read: (target: ProtocolTarget, words: string[]) =>
+      Buffer.from(target.bus.readOrZero(number(words[1]), length(words[2]))).toString("base64"),
+    b64write: base64Write,
+    clock_step(target: ProtocolTarget, words: string[]) {
+      const known = target.clockStep(words[1] === undefined ? undefined : number(words[1]));
+      if (!known) throw new BadRequest("there is no pending deadline");
+      return String(target.clock);
+    },
+    clock_set(target: ProtocolTarget, words: string[]) {
+      target.clockSet(number(words[1]));
+      return String(target.clock);
+    },
+    irq_intercept_in: () => "",
+    irq_intercept_out: () => "",
+    set_irq_in: () => "",
+    get_irq_level: () => "0",
+    module_load: () => "",
+    inb: () => "0x00ff",
+    inw: () => "0xffff",
+    inl: () => "0xffffffff",
+    outb: () => "",
+    outw: () => "",
+    outl: () => "",
+  }),
+);
 
 /** readb … readq, writeb … writeq */
 function sized(target: ProtocolTarget, words: string[]): string | undefined {
@@ -114,7 +116,7 @@ function sized(target: ProtocolTarget, words: string[]): string | undefined {
 export function answerLine(target: ProtocolTarget, line: string): string {
   const words = line.trim().split(/ +/);
   try {
-    const result = sized(target, words) ?? COMMANDS[words[0]]?.(target, words);
+    const result = sized(target, words) ?? COMMANDS.get(words[0])?.(target, words);
     if (result === undefined) return `FAIL Unknown command '${words[0]}'`;
     return result === "" ? "OK" : `OK ${result}`;
   } catch (error) {
