@@ -9,6 +9,7 @@ import {
   type ModelCall,
 } from "./accel-calls.ts";
 import { type Item, itemOfLine, itemOfNote } from "./accel-items.ts";
+import { ACCEL_TALLIES } from "./accel-report.ts";
 import type { Note } from "./accel-rig.ts";
 import type { Action } from "./accel-trace.ts";
 import type { ReportBuilder } from "./replay-report.ts";
@@ -42,12 +43,26 @@ export function checkAction(
 ): void {
   const got = notes.flatMap((note) => itemOfNote(note) ?? []);
   const expected = [...ownItem(action), ...action.effects.flatMap((l) => itemOfLine(l) ?? [])];
-  for (let i = 0; i < Math.max(expected.length, got.length); i++) {
-    const { tally } = (expected[i] ?? got[i]) as Item;
-    const line = expected[i]?.line ?? action.line;
-    const differs = { expected: expected[i]?.text ?? "nothing", got: got[i]?.text ?? "nothing" };
-    const same = differs.expected === differs.got;
+  const check = (want: Item | undefined, have: Item | undefined): boolean => {
+    const { tally } = (want ?? have) as Item;
+    const line = want?.line ?? action.line;
+    const differs = { expected: want?.text ?? "nothing", got: have?.text ?? "nothing" };
+    const same = want?.text === have?.text;
     report.checkAccel(tally, { file, line, what: action.kind }, same ? undefined : differs);
+    return same;
+  };
+  const inOrder = expected.every((item, i) => item.text === got[i]?.text);
+  let same = true;
+  for (const tally of ACCEL_TALLIES) {
+    const want = expected.filter((item) => item.tally === tally);
+    const have = got.filter((item) => item.tally === tally);
+    for (let i = 0; i < Math.max(want.length, have.length); i++)
+      same = check(want[i], have[i]) && same;
+  }
+  // All acts are there, but not in this order.
+  if (same && !inOrder) {
+    const at = expected.findIndex((item, i) => item.text !== got[i]?.text);
+    check(expected[at], { ...expected[at], text: `${got[at]?.text} comes first` });
   }
 }
 
