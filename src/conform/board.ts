@@ -32,6 +32,13 @@ export interface Master {
   kind: "testdev" | "edu";
 }
 
+/**
+ * Where the BARs are: amid the PCI window, for a walk that goes astray should find nothing. The
+ * functions of bus 0, edu, and a window of 1 MiB for each root port.
+ */
+const BARS = 0x2e7c0000n;
+const EDU_BAR = 0x2e900000n;
+const WINDOWS = 0x2e500000;
 const BUSES = [0x00, 0x37, 0xfe];
 const FUNCTIONS_PER_SLOT = 8;
 
@@ -74,13 +81,13 @@ export async function setUpBoard(machine: ProgramTarget): Promise<Master[]> {
     masters.push({ sid, bar, kind });
   };
   for (let i = 0; i < 2 * FUNCTIONS_PER_SLOT; i++) {
-    add(8 + i, 0x10000000n + BigInt(i) * 0x1000n, "testdev");
+    add(8 + i, BARS + BigInt(i) * 0x1000n, "testdev");
   }
-  add(3 << 3, 0x10400000n, "edu");
+  add(3 << 3, EDU_BAR, "edu");
   for (const [i, slot] of [5, 6].entries()) {
     const port = slot << 3;
     const bus = BUSES[i + 1];
-    const window = 0x10100000 + i * 0x100000;
+    const window = WINDOWS + i * 0x100000;
     config(port, 0x18, 0, "b");
     config(port, 0x19, bus, "b");
     config(port, 0x1a, bus, "b");

@@ -11,7 +11,9 @@ const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export function qemuCommand(): string[] {
   const named = process.env.VSMMU_QEMU;
   if (named) return [named];
-  const found = spawnSync("bash", [here("../../test/qemu/install-qemu.sh"), "--print"], { encoding: "utf8" });
+  const found = spawnSync("bash", [here("../../test/qemu/install-qemu.sh"), "--print"], {
+    encoding: "utf8",
+  });
   if (found.status !== 0) {
     throw new Error("QEMU is not installed; run test/qemu/install-qemu.sh (or set VSMMU_QEMU)");
   }
