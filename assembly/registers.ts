@@ -56,12 +56,14 @@ import {
   STRTAB_BASE_CFG_FIELDS,
   STRTAB_BASE_FIELDS,
   withCr0ATSCHK,
+  withCr0DPT_WALK_EN,
   withCr0PRIQEN,
   withCr0VMW,
   withCr1QUEUE_IC,
   withCr1QUEUE_OC,
   withCr1QUEUE_SH,
   withGbpaUpdate,
+  withIrqctrlPRIQ_IRQEN,
 } from "./layout/register";
 import { fileOffset, reg32, reg64, setReg32, setReg64 } from "./regfile";
 import { REGISTER_FILE_BYTES } from "./state";
@@ -175,10 +177,18 @@ function writeWide(at: u32, value: u64): void {
 function acknowledgeable(value: u32): u32 {
   let ack = value & <u32>CR0_FIELDS;
   if (hasQuirk(Q_UNGUARDED)) return ack;
+  // There is no Device Permission Table.
+  ack = withCr0DPT_WALK_EN(ack, 0);
   if (!priPresent) ack = withCr0PRIQEN(ack, 0);
   if (!atsPresent) ack = withCr0ATSCHK(ack, 0);
   if (!vmwPresent) ack = withCr0VMW(ack, 0);
   return ack;
+}
+
+/** Interrupt enables that exist, all of them to QEMU. */
+function interruptEnables(value: u32): u32 {
+  const enables = <u32>implemented(<u64>value, IRQ_CTRL_FIELDS);
+  return priPresent || hasQuirk(Q_UNGUARDED) ? enables : withIrqctrlPRIQ_IRQEN(enables, 0);
 }
 
 /** CR1: table attributes are locked by SMMUEN, queue attributes by any queue enable. */
@@ -213,7 +223,7 @@ function writeNarrow(at: u32, value: u32): void {
       setReg32(at, withGbpaUpdate(next, 0));
     }
   } else if (at == REG_IRQ_CTRL) {
-    const next = <u32>implemented(<u64>value, IRQ_CTRL_FIELDS);
+    const next = interruptEnables(value);
     setReg32(at, next);
     setReg32(REG_IRQ_CTRLACK, next);
   } else if (at == REG_GERRORN) {
