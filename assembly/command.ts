@@ -179,7 +179,8 @@ export function execute(c: usize, opcode: u32): u32 {
     case CMD_CFGI_CD_ALL:
       return executeCfgi(c, opcode);
     case CMD_CFGI_VMS_PIDM:
-      return mpamPresent && !hasQuirk(Q_SILENT_COMMANDS) ? CERROR_NONE : CERROR_ILL;
+      if (!mpamPresent || hasQuirk(Q_SILENT_COMMANDS)) return CERROR_ILL;
+      return cmdSSec(c) ? CERROR_ILL : CERROR_NONE;
     case CMD_ATC_INV:
       return atsPresent && !cmdSSec(c) ? CERROR_NONE : absent(true);
     case CMD_PRI_RESP:
