@@ -1,9 +1,11 @@
 // `vsmmu run`: resolves every vector of a captured guest both ways and delivers it.
 
+import { accelDoorbells } from "../capture/accel-doorbells.ts";
 import { machineOf } from "../capture/machine.ts";
 import { describeSmmu, summarizeSmmu } from "../capture/smmu-summary.ts";
 import { measureCost } from "../machine/cost.ts";
 import { programmedVectors, type RouteReport, resolveVectors } from "../machine/route.ts";
+import { formatDoorbells } from "../view/doorbells.ts";
 import { toJson } from "../view/json.ts";
 import { painter } from "../view/paint.ts";
 import { formatRoutes } from "../view/routes.ts";
@@ -37,6 +39,7 @@ async function run(c: Context): Promise<number> {
   const vectors = programmedVectors(machine);
   const routes = resolveVectors(machine);
   const cost = measureCost(machine, vectors, routes);
+  const accel = await accelDoorbells(capture, machine);
   const read = (pa: bigint) => machine.map.readU64(pa);
   const smmus = capture.manifest.smmus.map((s) => summarizeSmmu(s, read));
   const wrong = routes.some((r) => !r.agree || r.delivery.status === "lost");
@@ -53,12 +56,18 @@ async function run(c: Context): Promise<number> {
           delivered: routes.filter((r) => r.delivery.status === "delivered").length,
         },
         cost,
+        ...(accel.length > 0 ? { accel } : {}),
       }),
     );
   } else {
     const view = { capture: capture.name, guest: capture.guest, routes, cost };
     const lines = { ...view, smmus: smmus.map(describeSmmu) };
-    c.out(formatRoutes(lines, painter(c.color), c.width).join("\n"));
+    const paint = painter(c.color);
+    const text = [
+      ...formatRoutes(lines, paint, c.width),
+      ...formatDoorbells(accel, paint, c.width),
+    ];
+    c.out(text.join("\n"));
   }
   return wrong ? EXIT.found : EXIT.ok;
 }
