@@ -27,6 +27,7 @@ function copyOf(name: string, files: Record<string, string | Uint8Array | null>)
 test("a good capture exits with 0 and prints the counts", async () => {
   const r = await call(["replay", directoryOf("l1-vsmmu-virtio"), "--json"]);
   expect(r).toMatchObject({ code: 0, err: "" });
+  const none = { checked: 0, matched: 0 };
   expect(JSON.parse(r.out)).toEqual({
     capture: "l1-vsmmu-virtio",
     maps: { checked: 46, matched: 46 },
@@ -35,10 +36,24 @@ test("a good capture exits with 0 and prints the counts", async () => {
     events: { checked: 0, matched: 0 },
     its: { checked: 36, matched: 36 },
     msi: { checked: 24, matched: 24 },
+    accel: {
+      calls: none,
+      attaches: none,
+      installs: none,
+      invalidations: none,
+      hostQueue: none,
+      fixups: { checked: 4, matched: 4 },
+      walks: { checked: 1877, matched: 1877 },
+      routes: { checked: 13, matched: 13 },
+      vectors: none,
+      events: none,
+      registers: none,
+      fallback: { fixups: 4, vectors: 2, walks: 1, hits: 3 },
+    },
     mismatches: [],
     compat: "qemu",
     mismatchCount: 0,
-    notes: [],
+    notes: ["4 fix-ups for 2 vectors: 1 walked, 3 hit the IOTLB"],
   });
   const text = await call(["replay", directoryOf("l1-vsmmu-virtio"), "--compat", "arch"]);
   expect(text.code).toBe(0);
