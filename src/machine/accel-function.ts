@@ -55,7 +55,8 @@ export interface InterruptOutcome {
 
 /** One function of the guest that is one of the host. */
 export class AccelFunction {
-  private stores: UserSpaceStore[] = [];
+  /** Stores that user space made since the last interrupt. */
+  stores: UserSpaceStore[] = [];
   private connection: VfioConnection | undefined;
   /** Undefined for a function without MSI-X. */
   readonly vfio: VfioPciDevice | undefined;
