@@ -90,5 +90,5 @@ export function rootPortFunction(devfn: number, multi: boolean): PciFunction {
 /** Clears what software wrote into configuration space. */
 export function resetConfig(fn: PciFunction): void {
   const { bytes, writable } = fn.config;
-  for (let i = 0; i < bytes.length; i++) if (writable[i] !== 0) bytes[i] = 0;
+  for (let i = 0; i < bytes.length; i++) bytes[i] &= ~writable[i];
 }
