@@ -23,8 +23,9 @@ import {
 } from "./descriptor";
 import { clearFault, faultType, raiseStage1Fault, raiseWalkAbort } from "./fault";
 import { hasQuirk } from "./features";
+import { fetchDescriptor } from "./fetch";
 import { levelShift, ones, stage1StartLevel, strideBits } from "./geometry";
-import { clearGuestFault, guestFault, load64 } from "./guest";
+import { guestFault } from "./guest";
 import { effectiveVa, granuleOf, halfDisabled, halfOf, inputBitsOf, inRange } from "./half";
 import {
   configAffd,
@@ -43,7 +44,6 @@ import {
   configWorld,
   configWxn,
   STAGE_NESTED,
-  TRACE_KIND_PTE,
 } from "./layout/abi";
 import {
   s1leafAF,
@@ -73,7 +73,6 @@ import { requestflagsPrivileged, requestflagsWrite } from "./layout/words";
 import { setStage1Leaf, setStage1Mapping } from "./mapping";
 import { WORLD_EL2 } from "./ste";
 import { translateStructure, translateTable } from "./structure";
-import { traceAbort, traceFetch, tracing } from "./trace";
 
 const STAGE: u32 = 1;
 const LAST_LEVEL: i32 = 3;
@@ -166,14 +165,8 @@ export function walkStage1(p: usize, iova: u64, access: u32): u32 {
       table + (((input >> <u64>shift) & ones(strideBits(granule))) << (<u64>DESCRIPTOR_BITS));
     const pa = descriptorPa(p, at);
     if (faultType) return faultType;
-    clearGuestFault();
-    let word = load64(pa);
-    if (guestFault) {
-      if (tracing) traceAbort(TRACE_KIND_PTE, STAGE, level, pa);
-      return raiseWalkAbort(F_WALK_EABT, STAGE, CLASS_TT, pa);
-    }
-    if (configBigEndian(p)) word = bswap<u64>(word);
-    if (tracing) traceFetch(TRACE_KIND_PTE, STAGE, level, pa, word);
+    const word = fetchDescriptor(pa, STAGE, level, configBigEndian(p));
+    if (guestFault) return raiseWalkAbort(F_WALK_EABT, STAGE, CLASS_TT, pa);
     const kind = descriptorKind(word, granule, level);
     if (kind == KIND_INVALID) return raiseStage1Fault(F_TRANSLATION, CLASS_IN);
     // 4. A table.

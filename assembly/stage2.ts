@@ -11,8 +11,9 @@ import {
 } from "./descriptor";
 import { raiseStage2Fault, raiseWalkAbort } from "./fault";
 import { hasQuirk } from "./features";
+import { fetchDescriptor } from "./fetch";
 import { levelShift, ones, startIndexBits, strideBits } from "./geometry";
-import { clearGuestFault, guestFault, load64 } from "./guest";
+import { guestFault } from "./guest";
 import {
   configS2affd,
   configS2bigEndian,
@@ -23,7 +24,6 @@ import {
   configS2ptw,
   configS2tsz,
   configS2ttb,
-  TRACE_KIND_PTE,
 } from "./layout/abi";
 import { s2leafAF, s2leafMemAttr, s2leafSH } from "./layout/descriptor";
 import {
@@ -36,7 +36,6 @@ import {
 } from "./layout/event";
 import { Q_CONCAT_MASKED, Q_FAULT_ORDER } from "./layout/quirks";
 import { setStage2Leaf, setStage2Mapping } from "./mapping";
-import { traceAbort, traceFetch, tracing } from "./trace";
 
 const STAGE: u32 = 2;
 const LAST_LEVEL: i32 = 3;
@@ -84,14 +83,8 @@ export function walkStage2(p: usize, ipa: u64, need: u32, fetchClass: u32): u32 
     // 3. One descriptor.
     const shift = levelShift(granule, level);
     const at = table + (((ipa >> <u64>shift) & indexMask) << (<u64>DESCRIPTOR_BITS));
-    clearGuestFault();
-    let word = load64(at);
-    if (guestFault) {
-      if (tracing) traceAbort(TRACE_KIND_PTE, STAGE, level, at);
-      return raiseWalkAbort(F_WALK_EABT, STAGE, fetchClass, at);
-    }
-    if (configS2bigEndian(p)) word = bswap<u64>(word);
-    if (tracing) traceFetch(TRACE_KIND_PTE, STAGE, level, at, word);
+    const word = fetchDescriptor(at, STAGE, level, configS2bigEndian(p));
+    if (guestFault) return raiseWalkAbort(F_WALK_EABT, STAGE, fetchClass, at);
     const kind = descriptorKind(word, granule, level);
     if (kind == KIND_INVALID) return raiseStage2Fault(F_TRANSLATION, fetchClass, ipa);
     // 4. A table: its address is checked before the next fetch.
