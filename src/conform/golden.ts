@@ -133,7 +133,7 @@ export class GoldenMachine {
     const access = { sid: c.sid, iova: c.iova, bytes: PATTERN.length, write: c.w === 1 };
     let done = 0;
     const isRam = (pa: bigint) => this.#map.isWritable(pa);
-    for (const piece of dmaPieces(access, isRam, translate)) {
+    for (const piece of dmaPieces(access, isRam, translate, this.#smmu.compat)) {
       const data = PATTERN.subarray(done, done + piece.bytes);
       if (piece.pa !== undefined && access.write) this.#map.writeBytes(piece.pa, data);
       done += piece.bytes;

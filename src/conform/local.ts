@@ -1,4 +1,5 @@
 // Our own machine as a target of conformance programs, in this process.
+import type { IdRegisters } from "../engine/identity.ts";
 import type { Compat } from "../engine/types.ts";
 import { parseArguments } from "../qtest/arguments.ts";
 import { QtestMachine } from "../qtest/machine.ts";
@@ -17,12 +18,12 @@ export class LocalTarget implements ProgramTarget {
     this.#trace = trace;
   }
 
-  /** Builds the board; `compat` says whose behaviour it has. */
-  static async create(compat: Compat): Promise<LocalTarget> {
+  /** Builds the board; `compat` says whose behaviour it has, `id` replaces ID registers. */
+  static async create(compat: Compat, id: Partial<IdRegisters> = {}): Promise<LocalTarget> {
     const trace: string[] = [];
     const options = ["-m", `${RAM_BYTES / MIB}`, "-trace", "smmu*", "-vsmmu-compat", compat];
     const args = parseArguments([...boardArguments(), ...options], {});
-    const machine = await QtestMachine.create(args, (lines) => trace.push(...lines));
+    const machine = await QtestMachine.create(args, (lines) => trace.push(...lines), id);
     return new LocalTarget(machine, trace);
   }
 

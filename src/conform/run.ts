@@ -27,6 +27,9 @@ const FORGET = (
     [0xa0, 0x13, "q"],
   ] as const
 ).map(([at, value, size]) => `write${size} ${hex(SMMU + BigInt(at))} ${hex(value)}`);
+/** A place in RAM that no program uses, and the size of edu's buffer. */
+const ZEROS = 0x5ff00000n;
+const EDU_BUFFER_BYTES = 4096;
 /** Offsets within the 128 KiB frame: the read that ends a DMA's part of the trace. */
 const marker = `readl ${hex(SMMU + EVENTQ_PROD)}`;
 
@@ -89,6 +92,9 @@ export async function runProgram(machine: ProgramTarget, program: Program): Prom
   await machine.reset();
   await machine.send(FORGET);
   const masters = new Map((await setUpBoard(machine)).map((m) => [m.sid, m]));
+  // edu's buffer lives through a reset: filled from RAM that is zero, while the SMMU is off.
+  const edu = [...masters.values()].filter((m) => m.kind === "edu");
+  await machine.send(edu.flatMap((m) => eduCopy(m, ZEROS, EDU_BUFFER_BYTES, false)));
   const memory = program.memory.map(([a, v]): [bigint, bigint] => [BigInt(a), BigInt(v)]);
   await machine.writeRam(blocksOf(memory));
   machine.takeTrace();

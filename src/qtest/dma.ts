@@ -1,5 +1,5 @@
 // How one DMA of a device reaches memory through an SMMU: the pieces that it falls into.
-import type { TranslateRequest, Translation } from "../engine/types.ts";
+import type { Compat, TranslateRequest, Translation } from "../engine/types.ts";
 
 /** QEMU's memory core hands out at most this many bytes at a time when RAM is not the target. */
 const PIECE_MAX = 4;
@@ -38,12 +38,14 @@ function target(translation: Translation, write: boolean): bigint | undefined {
 
 /**
  * Splits a DMA as QEMU 11.1 does: whole mappings where RAM is the target, else naturally aligned
- * pieces of at most 4 bytes, each translated anew (and each with its own event).
+ * pieces of at most 4 bytes, each translated anew (and each with its own event). By the
+ * architecture (`compat`) an access that faults is one transaction.
  */
 export function* dmaPieces(
   access: Access,
   isRam: (pa: bigint) => boolean,
   translate: (request: TranslateRequest) => Translation,
+  compat: Compat,
 ): Generator<Piece> {
   const { sid, write } = access;
   for (let done = 0; done < access.bytes; ) {
@@ -52,7 +54,7 @@ export function* dmaPieces(
     const translation = translate({ sid, iova, write });
     const pa = target(translation, write);
     let bytes = left;
-    if (pa === undefined) bytes = pieceBytes(iova, left);
+    if (pa === undefined) bytes = compat === "qemu" ? pieceBytes(iova, left) : left;
     else if (!isRam(pa)) bytes = pieceBytes(pa, left);
     else if (translation.status === "ok") {
       const size = translation.size ?? 1n;

@@ -1,7 +1,9 @@
 // A `virt`-like machine behind the qtest protocol: RAM, PCI, an SMMUv3 in front of it, an ITS.
+
+import type { IdRegisters } from "../engine/identity.ts";
 import { AddressMap, HostMemory } from "../engine/memory.ts";
 import { Smmu } from "../engine/smmu.ts";
-import type { TranslateRequest, Translation } from "../engine/types.ts";
+import type { Compat, TranslateRequest, Translation } from "../engine/types.ts";
 import { Its } from "../gic/its.ts";
 import { requesterIdOfFunction } from "../pci/bus.ts";
 import type { PciFunction } from "../pci/function.ts";
@@ -47,6 +49,7 @@ export class QtestMachine implements ProtocolTarget {
   readonly #traced: (name: string) => boolean;
   readonly #sink: TraceSink;
   readonly #disabled: boolean;
+  readonly #compat: Compat;
   /** Whether the configuration that a StreamID uses has both stages. */
   readonly #nested = new Map<number, boolean>();
   #clock = 0n;
@@ -62,6 +65,7 @@ export class QtestMachine implements ProtocolTarget {
     this.#sink = parts.sink;
     this.#traced = matcher(args.traces);
     this.#disabled = args.disableSmmu;
+    this.#compat = args.compat;
     this.#gic = new GicFrames(parts.its);
     this.#pci = new PciHost();
     for (const spec of args.devices) {
@@ -75,8 +79,15 @@ export class QtestMachine implements ProtocolTarget {
     for (const [base, bytes] of PCI_WINDOWS) bus.add(base, bytes, this.#pci.window(base));
   }
 
-  /** Builds the machine that the command line describes. Throws an Error when it cannot. */
-  static async create(args: Arguments, sink: TraceSink = () => {}): Promise<QtestMachine> {
+  /**
+   * Builds the machine that the command line describes; `id` replaces ID registers of its SMMU.
+   * Throws an Error when it cannot be built.
+   */
+  static async create(
+    args: Arguments,
+    sink: TraceSink = () => {},
+    id: Partial<IdRegisters> = {},
+  ): Promise<QtestMachine> {
     const memory = HostMemory.create();
     const map = new AddressMap(memory);
     mapVirt(map, args.ramBytes);
@@ -87,7 +98,7 @@ export class QtestMachine implements ProtocolTarget {
     const idr0 = IDR0_OF_STAGE[stage];
     if (idr0 === undefined) throw new Error(`-device arm-smmuv3: stage=${stage} is not known`);
     const { compat } = args;
-    const smmu = has ? await Smmu.create(memory, map, { compat, id: { idr0 } }) : undefined;
+    const smmu = has ? await Smmu.create(memory, map, { compat, id: { idr0, ...id } }) : undefined;
     const its = await Its.create(memory, map, { base: VIRT.its, model: "qemu", compat });
     const machine = new QtestMachine(args, { bus, smmu, its, sink });
     if (smmu) {
@@ -188,7 +199,7 @@ export class QtestMachine implements ProtocolTarget {
   #pieces(sid: number, iova: bigint, bytes: number, write: boolean) {
     const access = { sid, iova, bytes, write };
     const isRam = (pa: bigint) => this.bus.isRam(pa);
-    return dmaPieces(access, isRam, (request) => this.#translate(request));
+    return dmaPieces(access, isRam, (request) => this.#translate(request), this.#compat);
   }
 
   #translate(request: TranslateRequest): Translation {
