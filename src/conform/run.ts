@@ -76,6 +76,13 @@ function blocksOf(words: [bigint, bigint][]): { address: bigint; bytes: Buffer }
   });
 }
 
+/** Bytes without the zeros at their end. */
+function withoutZeros(bytes: Uint8Array): Uint8Array {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return bytes.subarray(0, end);
+}
+
 /** The places in RAM where the translations of a record ended. */
 function reached(parts: string[][]): bigint[] {
   const places = new Set<bigint>();
@@ -116,7 +123,7 @@ export async function runProgram(machine: ProgramTarget, program: Program): Prom
     return { trace: parts[next++], prod: hex(BigInt(lines[wanted[i]])) };
   });
   const base = BigInt(program.eventq.base);
-  const queue = toHex(await machine.readRam(base, program.eventq.bytes));
+  const queue = withoutZeros(await machine.readRam(base, program.eventq.bytes));
   const data: ProgramRecord["data"] = [];
   const places = reached(parts);
   for (const place of places) {
@@ -127,5 +134,5 @@ export async function runProgram(machine: ProgramTarget, program: Program): Prom
   const dirty = [...memory.map(([a]) => a), ...stores, ...places.flatMap((p) => [p, p + 8n])];
   await machine.writeRam(blocksOf(dirty.map((a) => [a, 0n])));
   await machine.writeRam([{ address: base, bytes: new Uint8Array(program.eventq.bytes) }]);
-  return { answers, events: `0x${queue.replace(/(00)+$/, "")}`, data };
+  return { answers, events: `0x${toHex(queue)}`, data };
 }

@@ -19,6 +19,13 @@ const HOST_BRIDGE = { vendor: 0x1b36, device: 0x0008, classCode: 0x060000, barBy
 /** Makes an endpoint of a -device option; undefined for a driver that it does not know. */
 export type Factory = (spec: Spec, devfn: number, multi: boolean) => Endpoint | undefined;
 
+/** The addresses of one BAR. */
+interface Decoder {
+  bar: bigint;
+  end: bigint;
+  registers: MmioDevice;
+}
+
 /** `01.2` or `1` → devfn */
 function parseDevfn(text: string): number {
   const match = /^(?:0x)?([0-9a-f]{1,2})(?:\.([0-7]))?$/i.exec(text);
@@ -32,6 +39,7 @@ export class PciHost {
   readonly #buses = new Map<string, PciBus>([["pcie.0", this.root]]);
   readonly #endpoints: Endpoint[] = [];
   readonly #functions: PciFunction[] = [];
+  #decoding: Decoder[] | undefined;
 
   constructor() {
     const host = endpointFunction(0, HOST_BRIDGE, false);
@@ -62,6 +70,7 @@ export class PciHost {
   }
 
   reset(): void {
+    this.#decoding = undefined;
     for (const fn of this.#functions) resetConfig(fn);
     for (const endpoint of this.#endpoints) endpoint.reset();
   }
@@ -76,6 +85,7 @@ export class PciHost {
       return BigInt(fn.config.read(at, 4)) + BigInt(fn.config.read(at + 4, 4)) * 2n ** 32n;
     },
     write: (offset, size, value) => {
+      this.#decoding = undefined;
       const fn = this.#at(Math.floor(offset / CONFIG_BYTES));
       const at = offset % CONFIG_BYTES;
       fn?.writeConfig(at, Math.min(size, 4) as 1 | 2 | 4, Number(BigInt.asUintN(32, value)));
@@ -88,12 +98,8 @@ export class PciHost {
   window(base: bigint): MmioDevice {
     const decode = (offset: number) => {
       const address = base + BigInt(offset);
-      for (const { fn, registers } of this.#endpoints) {
-        const bar = barAddress(fn.config, 0);
-        const inside = bar !== 0n && address >= bar && address - bar < barBytes(fn);
-        if (inside && decodesMemory(fn)) return { registers, at: Number(address - bar) };
-      }
-      return undefined;
+      const found = this.#decoders().find(({ bar, end }) => address >= bar && address < end);
+      return found && { registers: found.registers, at: Number(address - found.bar) };
     };
     return {
       read(offset, size) {
@@ -105,6 +111,16 @@ export class PciHost {
         return found ? found.registers.write(found.at, size, value) : true;
       },
     };
+  }
+
+  /** Who decodes which addresses, until the next configuration write. */
+  #decoders(): Decoder[] {
+    this.#decoding ??= this.#endpoints.flatMap(({ fn, registers }) => {
+      const bar = barAddress(fn.config, 0);
+      if (bar === 0n || !decodesMemory(fn)) return [];
+      return [{ bar, end: bar + barBytes(fn), registers }];
+    });
+    return this.#decoding;
   }
 
   #at(id: number): PciFunction | undefined {
