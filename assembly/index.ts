@@ -2,6 +2,7 @@
 import { cacheHits, cacheLookups, resetCacheCounters, setCachePolicy } from "./cache";
 import {
   commandsDone,
+  execute,
   rejectCommand,
   resetCommandCounters,
   setAutoConsume,
@@ -13,6 +14,7 @@ import { deriveFeatures, setQuirks } from "./features";
 import { attachRegions, guestReads, guestWrites, resetGuestCounters } from "./guest";
 import { abortMsi, clearMsiOutbox, msiCount, takePending } from "./interrupt";
 import { flushTranslations } from "./invalidate";
+import { cmdOpcode } from "./layout/command";
 import { readRegister, resetRegisters, restoreRegister, writeRegister } from "./registers";
 import {
   COMMAND,
@@ -135,6 +137,12 @@ export function step(limit: u32): u32 {
 /** Refuses the command that the last step consumed: the queue stops at it with a CERROR code. */
 export function reject(code: u32): void {
   rejectCommand(code);
+}
+
+/** Executes the 16 bytes that another queue fetched into COMMAND; gives a CERROR code. */
+export function executeCommand(): u32 {
+  beginTrace();
+  return execute(COMMAND, cmdOpcode(COMMAND));
 }
 
 /** Reads the STE of a stream into STE; 0, or the number of the event that its lookup raises. */

@@ -22,6 +22,7 @@ export interface EngineExports {
   autoConsume(on: number): void;
   step(limit: number): number;
   reject(code: number): void;
+  executeCommand(): number;
   findSte(sid: number): number;
   appendEvent(): number;
   pending(): number;

@@ -214,6 +214,12 @@ export class Smmu {
     this.#engine.reject(cerror);
   }
 
+  /** Executes a command that came through another queue; gives its CERROR code, 0 for none. */
+  executeCommand(command: Uint8Array): number {
+    this.memory.bytes(this.#engine.place(PLACE.command), CMD.bytes).set(command);
+    return this.#engine.executeCommand();
+  }
+
   /** The words of a stream's STE as guest memory has them now, or the number of the fault's event. */
   findSte(sid: number): bigint[] | number {
     const event = this.#engine.findSte(sid);

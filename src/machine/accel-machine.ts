@@ -21,6 +21,9 @@ import {
   DEFAULT_PROPERTIES,
   refuseProperties,
 } from "../smmu/accel-properties.ts";
+import { plainViommu } from "../smmu/accel-viommu.ts";
+import { CMDQV_BYTES, Cmdqv } from "../smmu/cmdqv.ts";
+import { CMDQV_PAGE } from "../smmu/cmdqv-registers.ts";
 import { emulatedSpace } from "../smmu/emulated-space.ts";
 import { EngineGuest } from "../smmu/guest-smmu.ts";
 import { MapMemory } from "../smmu/map-memory.ts";
@@ -50,12 +53,20 @@ export interface AccelMachineOptions {
   /** "walk": the vSMMU names no doorbell, so routes are translated by the VMM. Default "direct". */
   readonly doorbell?: "direct" | "walk";
   readonly keepCommands?: boolean;
+  /** The host has a Tegra241 CMDQV. */
+  readonly cmdqv?: boolean;
 }
 
 const RAM = { base: 0x4000_0000n, bytes: 0x200_0000n };
 /** Where guest RAM is on the host and in the VMM. */
 const RAM_HPA = 0x10_0000_0000n;
 const RAM_VA = 0xffff_7000_0000n;
+/** Where the guest sees its SMMU and the CMDQV. */
+export const SMMU_BASE = 0x0c00_0000n;
+export const CMDQV_BASE = 0x0c02_0000n;
+const SMMU_BYTES = 0x2_0000n;
+/** log2 of the commands in the smallest page of guest RAM. */
+const PAGE_COMMANDS_LOG2 = 8;
 /** The guest's drivers take memory for tables from the second half of RAM. */
 const TABLES_SHARE = 2n;
 const IOMMUFD = 18;
@@ -70,6 +81,11 @@ export class AccelMachine {
   /** Guest-physical addresses. */
   readonly map: AddressMap;
   readonly accel: AccelSmmu;
+  readonly cmdqv: Cmdqv;
+  /** Pulses of the CMDQV's interrupt. */
+  cmdqvInterrupts = 0;
+  /** Register accesses of the guest: those that trapped into the VMM, and those that did not. */
+  readonly accesses = { trapped: 0, direct: 0 };
   readonly ops: AccelOps;
   readonly irqchip: KvmIrqchip;
   readonly fixup: FixupContext;
@@ -99,9 +115,15 @@ export class AccelMachine {
     const { base, bytes } = this.ram;
     this.tables = new MapMemory(map, base + bytes / TABLES_SHARE, base + bytes);
     this.v2m = options.controller === "gicv2m" ? new GicV2m(V2M_BASE) : undefined;
+    this.cmdqv = new Cmdqv({
+      mapPage: (offset, bytes) => host.iommufd.mmap(offset, bytes),
+      interrupt: () => this.cmdqvInterrupts++,
+    });
     this.accel = new AccelSmmu({
       guest: new EngineGuest(smmu),
       compat: options.compat,
+      makeViommu: (device) =>
+        this.ops.resolved.cmdqv ? this.cmdqv.makeViommu(device) : plainViommu(device),
       onEvent: (event) => this.events.push({ from: "smmu", event }),
     });
     const memory = globalAddressSpace();
@@ -113,6 +135,8 @@ export class AccelMachine {
       emulated: ({ number }, devfn) =>
         emulatedSpace(smmu, () => requesterIdOf(number, devfn), "smmuv3-iommu"),
       msiGpa: this.doorbell ?? 0n,
+      probeCmdqv: (device) => Cmdqv.probe(device),
+      cmdqLog2: PAGE_COMMANDS_LOG2,
     });
     this.root.iommuOps = options.doorbell === "walk" ? this.walkingOps() : this.ops;
     this.fixup = {
@@ -146,6 +170,7 @@ export class AccelMachine {
       kernel,
       info: options.host,
       keepCommands: options.keepCommands,
+      cmdqv: options.cmdqv,
     });
     const map = new AddressMap(memory);
     const lin = map.mapRam(ram.base, ram.bytes);
@@ -217,6 +242,53 @@ export class AccelMachine {
     return translation;
   }
 
+  /** A store of the guest's CPU to a device register. */
+  guestWrite(gpa: bigint, value: bigint | number, size: 4 | 8 = 4): void {
+    const direct = this.directOffset(gpa);
+    if (direct !== undefined) {
+      this.accesses.direct++;
+      this.cmdqv.directPage?.write(direct, Number(value));
+    } else {
+      this.accesses.trapped++;
+      this.trappedWrite(gpa, value, size);
+    }
+    this.accel.pollEvents();
+    this.cmdqv.pollErrors();
+  }
+
+  private trappedWrite(gpa: bigint, value: bigint | number, size: 4 | 8): void {
+    const smmu = offsetIn(gpa, SMMU_BASE, SMMU_BYTES);
+    const cmdqv = offsetIn(gpa, CMDQV_BASE, BigInt(CMDQV_BYTES));
+    if (smmu !== undefined) this.accel.writeRegister(smmu, value, size);
+    else if (cmdqv !== undefined) this.cmdqv.write(cmdqv, value, size);
+  }
+
+  /** A load of the guest's CPU from a device register. */
+  guestRead(gpa: bigint, size: 4 | 8 = 4): bigint {
+    const direct = this.directOffset(gpa);
+    if (direct !== undefined) {
+      this.accesses.direct++;
+      return BigInt(this.cmdqv.directPage?.read(direct) ?? 0);
+    }
+    this.accesses.trapped++;
+    const smmu = offsetIn(gpa, SMMU_BASE, SMMU_BYTES);
+    if (smmu !== undefined) return this.accel.readRegister(smmu, size);
+    const cmdqv = offsetIn(gpa, CMDQV_BASE, BigInt(CMDQV_BYTES));
+    return cmdqv === undefined ? 0n : this.cmdqv.read(cmdqv, size);
+  }
+
+  /** Offset in the page that the guest reaches without a trap; undefined for every other address. */
+  private directOffset(gpa: bigint): number | undefined {
+    if (this.cmdqv.directPage === undefined) return undefined;
+    return offsetIn(gpa, CMDQV_BASE + BigInt(Cmdqv.directOffset), BigInt(CMDQV_PAGE));
+  }
+
+  /** System reset. */
+  reset(): void {
+    this.accel.reset();
+    this.cmdqv.reset();
+  }
+
   /** The guest's SMMU driver: enables the vSMMU. */
   startGuestDriver(): GuestSmmuDriver {
     return new GuestSmmuDriver(this.accel, this.tables);
@@ -234,3 +306,7 @@ const FACTS: AccelMachineFacts = {
   bootsWithDeviceTree: false,
   coldPluggedVfio: true,
 };
+
+/** Offset of an address in a range; undefined outside. */
+const offsetIn = (gpa: bigint, base: bigint, bytes: bigint): number | undefined =>
+  gpa >= base && gpa < base + bytes ? Number(gpa - base) : undefined;

@@ -2,6 +2,7 @@
 import { AddressMap, type HostMemory } from "../engine/memory.ts";
 import { Smmu } from "../engine/smmu.ts";
 import type { CachePolicy, Compat, Translation } from "../engine/types.ts";
+import { CmdqvHardware } from "../smmu/cmdqv-hardware.ts";
 import { DriverPort } from "../smmu/driver-port.ts";
 import { type EventOutcome, HostDriver } from "../smmu/host-driver.ts";
 import { MapMemory } from "../smmu/map-memory.ts";
@@ -33,6 +34,8 @@ export interface PhysicalHostOptions {
   readonly kernel?: KernelVersion;
   /** Keeps every command of the SMMU's queue. */
   readonly keepCommands?: boolean;
+  /** The SMMU has a Tegra241 CMDQV. */
+  readonly cmdqv?: boolean;
 }
 
 /** One host with one SMMU. */
@@ -49,7 +52,8 @@ export class PhysicalHost {
     options: PhysicalHostOptions,
   ) {
     const { info = DEFAULT_HOST, kernel } = options;
-    this.driver = new HostDriver({ name: "smmu3.0", info, port });
+    const cmdqv = options.cmdqv ? new CmdqvHardware({ smmu, map }) : undefined;
+    this.driver = new HostDriver({ name: "smmu3.0", info, port, cmdqv });
     this.iommufd = new Iommufd({ memory: this.user, kernel });
     this.client = new IommufdClient(this.iommufd);
   }

@@ -33,6 +33,8 @@ export class BookVintf implements HostVintf {
   readonly maxLog2Entries = 8;
   readonly slots = new Map<number, { vsid: bigint; sid: number }>();
   readonly started: number[] = [];
+  readonly page = { read: () => 0, write: () => {} };
+  onErrors: ((map: Uint8Array) => void) | undefined;
   released = false;
 
   matchSid(vsid: bigint, sid: number): number {

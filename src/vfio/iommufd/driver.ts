@@ -71,6 +71,12 @@ export interface Vmaster {
   report(record: Uint8Array): void;
 }
 
+/** A page of device registers that is mapped into a process or a guest: accesses trap nowhere. */
+export interface DevicePage {
+  read(offset: number): number;
+  write(offset: number, value: number): void;
+}
+
 /** A VINTF of a Tegra241 CMDQV given to one vIOMMU. */
 export interface HostVintf {
   readonly mmapOffset: bigint;
@@ -83,6 +89,10 @@ export interface HostVintf {
   readonly maxLog2Entries: number;
   startQueue(index: number, pa: bigint, log2Entries: number): void;
   stopQueue(index: number): void;
+  /** The page of queue registers that user space may map. */
+  readonly page: DevicePage;
+  /** Hears of errors: 64 bits, one for each queue, in 16 bytes. */
+  onErrors: ((map: Uint8Array) => void) | undefined;
   release(): void;
 }
 

@@ -5,13 +5,14 @@ import { fail, KernelError, systemCall } from "../errno.ts";
 import type { UserMemory } from "../user-memory.ts";
 import type { KernelVersion } from "./convert.ts";
 import { IommufdDevice } from "./device.ts";
-import type { HostDevice } from "./driver.ts";
+import type { DevicePage, HostDevice } from "./driver.ts";
 import type { Hwpt, HwptPaging } from "./hwpt.ts";
 import type { Ioas } from "./ioas.ts";
 import { allocPagingFor } from "./ioctl-hwpt.ts";
 import { type IommufdObject, ObjectTable, type ObjectType } from "./object.ts";
 import { ioctlName, OPERATIONS } from "./operations.ts";
 import { DoorbellWindow } from "./sw-msi.ts";
+import type { Viommu } from "./viommu.ts";
 
 /** An object that user space reads through a file of its own. */
 export interface EventFile extends IommufdObject {
@@ -159,6 +160,15 @@ export class Iommufd {
     const fd = this.nextFd();
     this.files.set(fd, file);
     return fd;
+  }
+
+  /** mmap() of the file: the page of queue registers of a vIOMMU. ENXIO for any other range. */
+  mmap(offset: bigint, bytes: bigint): DevicePage {
+    const viommus = this.objects.list().filter((o): o is Viommu => o.type === "viommu");
+    const found = viommus.find(({ vintf }) => vintf?.mmapOffset === offset)?.vintf;
+    if (found === undefined || found.mmapBytes !== bytes)
+      fail("ENXIO", `nothing can be mapped at offset 0x${offset.toString(16)}`);
+    return found.page;
   }
 
   /** read() of a descriptor that an ioctl gave. EBADF for any other. */

@@ -40,7 +40,10 @@ export class Viommu extends IommufdObject {
   ) {
     super();
     if (parent.host.smmu !== smmu) fail("EINVAL", "the nest parent belongs to another SMMU");
-    if (viommuType === IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV) this.vintf = smmu.allocVintf(this.vmid);
+    if (viommuType === IOMMU_VIOMMU_TYPE_TEGRA241_CMDQV) {
+      this.vintf = smmu.allocVintf(this.vmid);
+      this.vintf.onErrors = (map) => this.reportCmdqvErrors(map);
+    }
     parent.users++;
   }
 
