@@ -59,6 +59,7 @@ export class AddressMap {
     const size = Number(bytes);
     this.#check(base, size, lin ?? 0);
     const at = lin ?? this.memory.alloc(size, PAGE);
+    this.#replace(base, size);
     this.#setPages(base, size, at, ENTRY_PRESENT, PAGE);
     this.#note({ base, bytes: BigInt(size), lin: at, kind: "ram" });
     return at;
@@ -78,14 +79,8 @@ export class AddressMap {
   unmap(base: bigint, bytes: bigint | number): void {
     const size = Number(bytes);
     this.#check(base, size, 0);
-    const end = base + BigInt(size);
-    if (this.#first && base < this.#first.base + this.#first.bytes && end > this.#first.base) {
-      this.#first = undefined;
-    }
-    this.#setPages(base, size, 0, 0, 0);
-    const kept: Region[] = [];
-    for (const r of this.#regions) kept.push(...without(r, base, end));
-    this.#regions.splice(0, this.#regions.length, ...kept);
+    this.#clearPages(Number(base >> 12n), size / PAGE);
+    this.#carve(base, base + BigInt(size));
     this.#tell();
   }
 
@@ -201,6 +196,7 @@ export class AddressMap {
       this.memory.bytes(page, PAGE).fill(fill);
       this.#constants.set(kind, page);
     }
+    this.#replace(base, size);
     const flags = ENTRY_PRESENT | ENTRY_READONLY;
     const first = Number(base >> 12n);
     const last = first + size / PAGE;
@@ -241,6 +237,31 @@ export class AddressMap {
     return copy;
   }
 
+  /** Takes a range that is about to be mapped out of earlier regions, if anything is there. */
+  #replace(base: bigint, size: number): void {
+    const first = Number(base >> 12n);
+    if (this.#isMapped(first, first + size / PAGE)) this.#carve(base, base + BigInt(size));
+  }
+
+  #isMapped(first: number, end: number): boolean {
+    for (let page = first, next: number; page < end; page = next) {
+      next = nextMultiple(page, PAGES_PER_ROOT);
+      const root = this.memory.readU32(this.#root + Math.floor(page / PAGES_PER_ROOT) * 4);
+      if (!(root & ENTRY_PRESENT)) continue;
+      next = page + 1;
+      if (this.#entry(page) & ENTRY_PRESENT) return true;
+    }
+    return false;
+  }
+
+  /** Takes a range out of the regions that it touches. */
+  #carve(base: bigint, end: bigint): void {
+    const first = this.#first;
+    if (first && base < first.base + first.bytes && end > first.base) this.#first = undefined;
+    const kept = this.#regions.flatMap((r) => without(r, base, end));
+    this.#regions.splice(0, this.#regions.length, ...kept);
+  }
+
   /** Remembers a region and lets the largest RAM range be tried first. */
   #note(region: Region): void {
     const last = this.#regions.at(-1);
@@ -253,21 +274,10 @@ export class AddressMap {
     const entry = adjoins ? last : region;
     if (adjoins) last.bytes += region.bytes;
     else this.#regions.push(region);
-    const first = this.#first;
-    const covers =
-      first !== undefined &&
-      entry !== first &&
-      region.base < first.base + first.bytes &&
-      region.base + region.bytes > first.base;
-    if (covers) this.#first = undefined;
     if (entry.kind === "ram" && (!this.#first || entry.bytes >= this.#first.bytes)) {
-      if (this.#first !== entry || adjoins) {
-        this.#first = entry;
-        this.#tell();
-        return;
-      }
+      this.#first = entry;
     }
-    if (covers) this.#tell();
+    this.#tell();
   }
 
   #entry(page: number): number {
@@ -293,10 +303,27 @@ export class AddressMap {
         this.#setBlock(page, lin + i * step, flags);
         i += PAGES_PER_BLOCK;
       } else {
-        const entry = flags ? ((lin + i * step) | flags) >>> 0 : 0;
+        const entry = ((lin + i * step) | flags) >>> 0;
         this.memory.writeU32(this.#pageNode(page) + (page % PAGES_PER_BLOCK) * 4, entry);
         i += 1;
       }
+    }
+  }
+
+  /** Empties whole gigabytes and blocks by their slots, the rest page by page. */
+  #clearPages(first: number, pages: number): void {
+    const end = first + pages;
+    for (let page = first, next: number; page < end; page = next) {
+      next = Math.min(end, nextMultiple(page, PAGES_PER_ROOT));
+      const root = this.#root + Math.floor(page / PAGES_PER_ROOT) * 4;
+      if (next - page === PAGES_PER_ROOT) this.memory.writeU32(root, 0);
+      if (!(this.memory.readU32(root) & ENTRY_PRESENT)) continue;
+      next = Math.min(end, nextMultiple(page, PAGES_PER_BLOCK));
+      const block = this.#blockSlot(page);
+      if (next - page === PAGES_PER_BLOCK) this.memory.writeU32(block, 0);
+      if (!(this.memory.readU32(block) & ENTRY_PRESENT)) continue;
+      next = page + 1;
+      this.memory.writeU32(this.#pageNode(page) + (page % PAGES_PER_BLOCK) * 4, 0);
     }
   }
 
@@ -333,6 +360,8 @@ export class AddressMap {
     return node;
   }
 }
+
+const nextMultiple = (page: number, of: number): number => (Math.floor(page / of) + 1) * of;
 
 /** What is left of a region outside [base, end). */
 function without(r: Region, base: bigint, end: bigint): Region[] {
