@@ -144,4 +144,10 @@ export const MSI_WRITE = record("MSI_WRITE", { address: "u64", data: "u32", sour
 export const CACHE = enumeration("CACHE", { 0: "NONE", 1: "FAST", 2: "QEMU" });
 
 /** CONFIG.stage: which stages translate, or that the stream aborts. */
-export const STAGE = enumeration("STAGE", { 0: "BYPASS", 1: "S1", 2: "S2", 3: "NESTED", 4: "ABORT" });
+export const STAGE = enumeration("STAGE", {
+  0: "BYPASS",
+  1: "S1",
+  2: "S2",
+  3: "NESTED",
+  4: "ABORT",
+});
