@@ -27,6 +27,11 @@ export const COMMANDS: CommandRow[] = [
     load: () => import("./replay.ts"),
   },
   {
+    name: "conform",
+    summary: "check the engine against answers that a real QEMU gave",
+    load: () => import("./conform.ts"),
+  },
+  {
     name: "decode",
     summary: "say what kernel logs, event records, entries and registers mean",
     load: () => import("./decode.ts"),
