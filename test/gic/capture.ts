@@ -12,7 +12,9 @@ import { Its, processorNumber } from "../../src/gic/its.ts";
 const CAPTURES = fileURLToPath(new URL("../captures/", import.meta.url));
 
 /** Names of all captures. */
-export const captureNames: readonly string[] = readdirSync(CAPTURES);
+export const captureNames: readonly string[] = readdirSync(CAPTURES, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map((entry) => entry.name);
 
 const readText = (name: string, file: string): string =>
   readFileSync(join(CAPTURES, name, file), "utf8");
