@@ -11,7 +11,7 @@ import { bytesOf, packFields } from "../spec/word.ts";
 import { VfioCdev } from "../vfio/cdev.ts";
 import type { VfioConnection } from "../vfio/container.ts";
 import { type HardwareInterrupt, VfioPciDevice } from "../vfio/device.ts";
-import type { HostDevice } from "../vfio/iommufd/driver.ts";
+import type { HostDevice, HwInfo } from "../vfio/iommufd/driver.ts";
 import type { AccelMachine } from "./accel-machine.ts";
 import { type EndpointConfig, endpointConfig } from "./endpoint-config.ts";
 import { HOST_DOORBELL } from "./physical-host.ts";
@@ -26,6 +26,8 @@ export interface FunctionOptions {
   /** The VMM's model; a vfio-pci function with an iommufd unless given. */
   readonly model?: FunctionModel;
   readonly config?: EndpointConfig;
+  /** ID registers of another SMMU of the host, which this function is behind. */
+  readonly otherHost?: HwInfo;
   readonly host?: Partial<HostDevice>;
 }
 
@@ -87,7 +89,10 @@ export class AccelFunction {
     const fn = new PciFunction({ bdf: options.bdf, config });
     machine.models.set(fn, options.model ?? { driver: "vfio-pci", iommufd: true });
     machine.root.plug(fn);
-    const host = machine.host.device(options.hostBdf, options.hostSid, options.host);
+    const smmu = options.otherHost && machine.host.otherSmmu(options.otherHost);
+    const other = smmu === undefined ? {} : { smmu };
+    const more = { ...options.host, ...other };
+    const host = machine.host.device(options.hostBdf, options.hostSid, more);
     const cdev = new VfioCdev({
       host,
       iommufdOf: (fd) => machine.iommufdOf(fd),

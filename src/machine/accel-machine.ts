@@ -7,6 +7,7 @@ import { GicV2m } from "../gic/v2m.ts";
 import type { FixupContext } from "../kvm/fixup.ts";
 import { type IrqchipEvent, KvmIrqchip } from "../kvm/irqchip.ts";
 import { RcuReader } from "../kvm/rcu.ts";
+import { packRouting } from "../kvm/route.ts";
 import { KvmVm } from "../kvm/vm.ts";
 import { requesterIdOf } from "../pci/bdf.ts";
 import { PciBus } from "../pci/bus.ts";
@@ -39,6 +40,8 @@ import { PhysicalHost } from "./physical-host.ts";
 /** How the machine is made. */
 export interface AccelMachineOptions {
   readonly compat?: Compat;
+  /** Rules of the physical SMMU. Default "arch", as real hardware. */
+  readonly hostCompat?: Compat;
   readonly kernel?: KernelVersion;
   readonly properties?: Partial<AccelProperties>;
   /** ID registers of the physical SMMU. */
@@ -153,6 +156,8 @@ export class AccelMachine {
       directMapping: this.v2m !== undefined,
       onEvent: (event) => this.events.push({ from: "kvm", event }),
     });
+    // The kernel's own routes from the start: every SPI has its GSI.
+    vm.setGsiRouting(packRouting(this.irqchip.routes));
     this.process = new VfioProcess(host.client, IOMMUFD, (ioas) =>
       host.client.map(ioas, base, bytes, RAM_VA),
     );
@@ -166,7 +171,7 @@ export class AccelMachine {
     const memory = HostMemory.create();
     const host = await PhysicalHost.create({
       memory,
-      compat,
+      compat: options.hostCompat,
       kernel,
       info: options.host,
       keepCommands: options.keepCommands,
@@ -203,6 +208,12 @@ export class AccelMachine {
   hpaOf(gpa: bigint): bigint | undefined {
     const { base, bytes } = this.ram;
     return gpa >= base && gpa < base + bytes ? RAM_HPA + (gpa - base) : undefined;
+  }
+
+  /** Guest-physical address behind a host-physical one. */
+  gpaOf(hpa: bigint): bigint | undefined {
+    const { base, bytes } = this.ram;
+    return hpa >= RAM_HPA && hpa < RAM_HPA + bytes ? base + (hpa - RAM_HPA) : undefined;
   }
 
   /** Loads of guest memory that the VMM made. */

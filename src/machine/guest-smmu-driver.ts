@@ -104,9 +104,13 @@ export class GuestSmmuDriver {
     domain.unmap(iova, bytes);
   }
 
-  /** The mappings for MSIs: the reserved window one to one, and the page of the virtual doorbell. */
-  mapMsi(domain: HostPagingDomain, msiPage: bigint, doorbell: bigint): void {
+  /** Maps the window that is reserved for messages one to one. */
+  mapWindow(domain: HostPagingDomain): void {
     domain.map(RMR_BASE, RMR_BASE, RMR_BYTES, REGISTERS);
-    domain.map(msiPage, doorbell - (doorbell % PAGE), PAGE, REGISTERS);
+  }
+
+  /** Maps a page to that of the guest's own doorbell. */
+  mapDoorbell(domain: HostPagingDomain, page: bigint, doorbell: bigint): void {
+    domain.map(page, doorbell - (doorbell % PAGE), PAGE, REGISTERS);
   }
 }

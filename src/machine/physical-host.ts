@@ -5,6 +5,7 @@ import type { CachePolicy, Compat, Translation } from "../engine/types.ts";
 import { CmdqvHardware } from "../smmu/cmdqv-hardware.ts";
 import { DriverPort } from "../smmu/driver-port.ts";
 import { type EventOutcome, HostDriver } from "../smmu/host-driver.ts";
+import { LogPort } from "../smmu/host-port.ts";
 import { MapMemory } from "../smmu/map-memory.ts";
 import { IommufdClient } from "../vfio/iommufd/client.ts";
 import type { KernelVersion } from "../vfio/iommufd/convert.ts";
@@ -73,6 +74,11 @@ export class PhysicalHost {
   device(name: string, sid: number, more: Partial<HostDevice> = {}): HostDevice {
     const fixed = { name, streams: [sid], smmu: this.driver };
     return { ...fixed, ats: false, pasidBits: 0, canwbs: true, ...more };
+  }
+
+  /** Another SMMU of the same host, without memory of its own: for functions that only have to fit. */
+  otherSmmu(info: HwInfo): HostDriver {
+    return new HostDriver({ name: "smmu3.1", info, port: new LogPort() });
   }
 
   /** One access of a function: what its SMMU makes of the address, faults handled by the driver. */
