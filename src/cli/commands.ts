@@ -27,6 +27,11 @@ export const COMMANDS: CommandRow[] = [
     load: () => import("./replay.ts"),
   },
   {
+    name: "scenarios",
+    summary: "list the built-in scenarios of the accelerated system",
+    load: () => import("./scenarios.ts"),
+  },
+  {
     name: "conform",
     summary: "check the engine against answers that a real QEMU gave",
     load: () => import("./conform.ts"),

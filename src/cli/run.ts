@@ -9,31 +9,47 @@ import { formatDoorbells } from "../view/doorbells.ts";
 import { toJson } from "../view/json.ts";
 import { painter } from "../view/paint.ts";
 import { formatRoutes } from "../view/routes.ts";
-import { type Command, type Context, EXIT } from "./command.ts";
-import { flagOption } from "./parse.ts";
+import { type Command, type Context, EXIT, UsageError } from "./command.ts";
+import { flagOption, textOption } from "./parse.ts";
 import { openNamed } from "./source.ts";
 
 export const command: Command = {
   name: "run",
   summary: "resolve every MSI-X vector of a captured guest, by walk and by direct doorbell",
-  usage: "[CAPTURE]",
+  usage: "[CAPTURE | --scenario NAME]",
   description:
     "Puts the captured machine together and takes every interrupt vector that the guest " +
     "programmed through VFIO's route fix-up twice: by walking the guest's tables, and by asking " +
     "the SMMU for its doorbell. Then KVM routes the message and the ITS turns it into an LPI.\n\n" +
-    "Exits with 1 when the two ways differ or a message is lost.",
-  options: {},
+    "With --scenario, performs a scenario of the accelerated system instead: a built-in one by its " +
+    "name (see: vsmmu scenarios), or a YAML or JSON file.\n\n" +
+    "Exits with 1 when the two ways differ or a message is lost, or when a step of the scenario " +
+    "comes to something else than expected.",
+  options: {
+    scenario: { type: "string", value: "NAME", help: "perform a scenario, built in or a file" },
+  },
   positionals: [
     { name: "CAPTURE", help: "a capture's directory; the built-in one without it", optional: true },
   ],
   examples: [
     ["vsmmu run", "the built-in capture: a Linux 7.2 guest with 18 vectors"],
     ["vsmmu run captures/s1-16k-strict --json", "another capture, for programs"],
+    ["vsmmu run --scenario torn-ste", "a route made while the guest rewrites its STE"],
   ],
   run,
 };
 
 async function run(c: Context): Promise<number> {
+  const scenario = textOption(c.args, "scenario");
+  if (scenario !== undefined) {
+    if (c.args.positionals.length > 0) throw new UsageError("a scenario needs no capture");
+    const { performScenario } = await import("./scenario.ts");
+    return await performScenario(c, scenario);
+  }
+  return await runCapture(c);
+}
+
+async function runCapture(c: Context): Promise<number> {
   const capture = await openNamed(c.args.positionals[0]);
   const machine = await machineOf(capture);
   const vectors = programmedVectors(machine);

@@ -302,7 +302,13 @@ export class AccelMachine {
 
   /** The guest's SMMU driver: enables the vSMMU. */
   startGuestDriver(): GuestSmmuDriver {
-    return new GuestSmmuDriver(this.accel, this.tables);
+    const registers = {
+      readRegister: (offset: number, size?: 4 | 8) =>
+        this.guestRead(SMMU_BASE + BigInt(offset), size),
+      writeRegister: (offset: number, value: bigint | number, size?: 4 | 8) =>
+        this.guestWrite(SMMU_BASE + BigInt(offset), value, size),
+    };
+    return new GuestSmmuDriver(registers, this.tables);
   }
 
   /** The guest's GIC driver. Throws without an ITS. */
