@@ -149,7 +149,7 @@ export function rejectCommand(code: u32): void {
   const cons = queuePrevious(reg32(REG_CMDQ_CONS), log2);
   setReg32(REG_CMDQ_CONS, withCmdqconsERR(cons, code));
   raiseGlobalError(withGerrorCMDQ_ERR(0, 1));
-  commandsDone--;
+  if (commandsDone) commandsDone--;
 }
 
 function fetchAndExecute(pa: u64, index: u32): u32 {
