@@ -106,7 +106,13 @@ async function bundle() {
   for (const name of ["decode", "vectors"]) {
     const entry = `src/${name}/index.ts`;
     if (!exists(entry)) continue;
-    await esbuild.build({ ...browser, entryPoints: { [name]: entry }, outdir: "dist" });
+    await esbuild.build({
+      ...browser,
+      plugins: [besideBundle],
+      external: ["node:*"],
+      entryPoints: { [name]: entry },
+      outdir: "dist",
+    });
   }
   const programs = {
     cli: "src/cli/bin.ts",
