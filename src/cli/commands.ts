@@ -37,6 +37,11 @@ export const COMMANDS: CommandRow[] = [
     load: () => import("./conform.ts"),
   },
   {
+    name: "vectors",
+    summary: "print conformance vectors for other implementations",
+    load: () => import("./vectors.ts"),
+  },
+  {
     name: "decode",
     summary: "say what kernel logs, event records, entries and registers mean",
     load: () => import("./decode.ts"),
