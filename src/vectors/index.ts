@@ -30,7 +30,7 @@ const GENERATORS: Record<VectorKind, (random: Random, count: number) => Promise<
 };
 
 /** Vectors that were recorded on QEMU, on a Linux guest and from hardware. */
-export const recordedVectors = (): Vector[] => recorded as Vector[];
+export const recordedVectors = (): Vector[] => recorded as unknown as Vector[];
 
 /** The vectors that the options ask for: generated ones first, then recorded ones. */
 export async function vectors(options: VectorOptions = {}): Promise<VectorSet> {
