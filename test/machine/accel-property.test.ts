@@ -269,7 +269,7 @@ describe("random accelerated guests", () => {
   it("DMA equals the oracle's nested walk wherever the guest has invalidated", async () => {
     let compared = 0;
     let stale = 0;
-    const refused = 0;
+    let refused = 0;
     await fc.assert(
       fc.asyncProperty(
         fc.array(OPS, { minLength: 20, maxLength: 80, size: "max" }),
