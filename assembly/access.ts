@@ -1,4 +1,5 @@
-// One access: direction, privilege, instruction or data, and the STE's overrides (IHI0070 3.3.4, 5.2).
+// One access: direction, privilege, instruction or data, and the STE's overrides (IHI0070 3.3.4,
+// 5.2).
 
 import { PERM_PR, PERM_PW, PERM_PX, PERM_UR, PERM_UW, PERM_UX } from "./descriptor";
 import { hasQuirk, permsOverride } from "./features";

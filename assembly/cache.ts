@@ -1,4 +1,5 @@
-// The two cache policies behind one interface: lookup, insert (IHI0070 3.17; invalidate is invalidate.ts).
+// The two cache policies behind one interface: lookup, insert (IHI0070 3.17; invalidate is
+// invalidate.ts).
 
 import { neededPermission } from "./access";
 import { finishStage2 } from "./combine";
@@ -107,7 +108,9 @@ function noteInsert(p: usize, stage: u32, address: u64, bits: u32, pa: u64): voi
   trace(TRACE_KIND_IOTLB_INSERT, stage, 0, 0, asid, configVmid(p), bits, address, pa);
 }
 
-/** Looks up an IPA that the SMMU or a nested translation reads through; sets the stage 2 mapping. */
+/**
+ * Looks up an IPA that the SMMU or a nested translation reads through; sets the stage 2 mapping.
+ */
 export function lookupStage2(p: usize, ipa: u64): bool {
   if (cachePolicy == CACHE_NONE) return false;
   if (cachePolicy == CACHE_QEMU) {

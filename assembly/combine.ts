@@ -1,4 +1,5 @@
-// What both stages make together: attributes on top of each other, and the output of stage 2 (IHI0070 13.4).
+// What both stages make together: attributes on top of each other, and the output of stage 2
+// (IHI0070 13.4).
 import {
   combineShareability,
   combineType,

@@ -141,7 +141,8 @@ export function stepCommands(limit: u32): u32 {
 }
 
 /**
- * The owner refuses the command that was consumed last, for a reason of its own: CONS goes back to it
+ * The owner refuses the command that was consumed last, for a reason of its own: CONS goes back to
+ * it
  * and the queue stops with the CERROR code.
  */
 export function rejectCommand(code: u32): void {

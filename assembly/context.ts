@@ -1,4 +1,5 @@
-// SubstreamID to CD: selection, linear and 2-level CD tables, and which CDs are ILLEGAL (IHI0070 3.4, 5.3, 5.4).
+// SubstreamID to CD: selection, linear and 2-level CD tables, and which CDs are ILLEGAL (IHI0070
+// 3.4, 5.3, 5.4).
 
 import { clearFault, faultType, raiseConfigFault, raiseFetchFault } from "./fault";
 import {

@@ -1,4 +1,5 @@
-// Renamed context ids: (world, VMID, ASID) to a 20-bit tag, so that a whole-context TLBI costs one store (IHI0070 3.17).
+// Renamed context ids: (world, VMID, ASID) to a 20-bit tag, so that a whole-context TLBI costs one
+// store (IHI0070 3.17).
 import { ones } from "./geometry";
 import { INTERN, TLB, VMID_GENERATIONS } from "./state";
 

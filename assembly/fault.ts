@@ -1,4 +1,5 @@
-// The fault of the translation in progress: what happened, at which stage, with which addresses (IHI0070 7.3).
+// The fault of the translation in progress: what happened, at which stage, with which addresses
+// (IHI0070 7.3).
 
 /** Event number, or 0 while there is none. */
 export let faultType: u32 = 0;

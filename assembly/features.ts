@@ -1,4 +1,5 @@
-// What this SMMU implements, read once from its ID registers, and which quirks it has (IHI0070 6.3.1-6.3.6).
+// What this SMMU implements, read once from its ID registers, and which quirks it has (IHI0070
+// 6.3.1-6.3.6).
 
 import { GRANULE_4K, GRANULE_16K, GRANULE_64K, outputBits } from "./geometry";
 import {

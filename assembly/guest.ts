@@ -21,7 +21,9 @@ let ramBase: u64 = 0;
 let ramBytes: u64 = 0;
 let ramLin: u32 = 0;
 
-/** Set when a load or store falls outside every region: an external abort. Cleared by the caller. */
+/**
+ * Set when a load or store falls outside every region: an external abort. Cleared by the caller.
+ */
 export let guestFault: bool = false;
 /** Loads of guest memory since the last reset, of any size. */
 export let guestReads: u32 = 0;

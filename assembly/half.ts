@@ -1,4 +1,5 @@
-// The two halves of a stage 1 address space: which one, its size, granule and limits (IHI0070 3.4.1, 5.4).
+// The two halves of a stage 1 address space: which one, its size, granule and limits (IHI0070
+// 3.4.1, 5.4).
 import { hasQuirk } from "./features";
 import { ones } from "./geometry";
 import {

@@ -1,4 +1,5 @@
-// Interrupts and global errors: GERROR toggles, wired pulses and the SMMU's own MSIs (IHI0070 3.18, 7.5).
+// Interrupts and global errors: GERROR toggles, wired pulses and the SMMU's own MSIs (IHI0070 3.18,
+// 7.5).
 
 import { msiPresent, oasBits } from "./features";
 import { ones } from "./geometry";

@@ -11,7 +11,9 @@ const QEMU_BASE_HIGH: u32 = 52;
 /** Queue bases are aligned to their size and at least to 32 bytes. */
 const ALIGNMENT_MIN: u64 = 32;
 
-/** log2 of the number of entries: LOG2SIZE capped by the implementation. All bases share one layout. */
+/**
+ * log2 of the number of entries: LOG2SIZE capped by the implementation. All bases share one layout.
+ */
 export function queueLog2(base: u64, log2Max: u32): u32 {
   return min(cmdqbaseLOG2SIZE(base), log2Max);
 }

@@ -1,4 +1,5 @@
-// The register file: one word for each architected offset; page 1 shares page 0's words (IHI0070 6.2).
+// The register file: one word for each architected offset; page 1 shares page 0's words (IHI0070
+// 6.2).
 import { REGISTERS } from "./state";
 
 /** Offsets wrap at the page size: page 1's registers alias page 0's. */

@@ -1,4 +1,5 @@
-// The stage 1 walk: VA to IPA or PA, each table through stage 2 when nested (IHI0070 3.4, DDI0487 D8).
+// The stage 1 walk: VA to IPA or PA, each table through stage 2 when nested (IHI0070 3.4, DDI0487
+// D8).
 
 import { neededPermission } from "./access";
 import { mairAttribute } from "./attributes";

@@ -29,7 +29,10 @@ const LAST_LEVEL: i32 = 3;
 const HASH: u64 = (0x9e3779b9 << 32) | 0x7f4a7c15;
 const HASH_SHIFT: u64 = 55;
 
-/** Entry: next u32, bits u8, tg u8, level u8, perms u8, parent u8, attr u8, sh u8, asid, vmid, iova, pa. */
+/**
+ * Entry: next u32, bits u8, tg u8, level u8, perms u8, parent u8, attr u8, sh u8, asid, vmid, iova,
+ * pa.
+ */
 const E_NEXT: usize = 0;
 const E_BITS: usize = 4;
 const E_TG: usize = 5;
@@ -125,7 +128,8 @@ export function qemuLookupInput(p: usize, iova: u64): bool {
   if (half == 2) return false;
   const asid = configAsid(p);
   const vmid = configVmid(p);
-  // A disabled half has granule 0, which has no levels to probe, and size 0: QEMU looks all the same.
+  // A disabled half has granule 0, which has no levels to probe, and size 0: QEMU looks all the
+  // same.
   const granule = half ? configGranule1(p) : configGranule0(p);
   const tsz = half ? configTsz1(p) : configTsz0(p);
   qemuEntry = findAllLevels(asid, vmid, iova, granule, tsz);

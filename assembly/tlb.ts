@@ -1,4 +1,5 @@
-// The fast IOTLB: 64-byte lines of four tags and four entries under renamed context ids (IHI0070 3.17).
+// The fast IOTLB: 64-byte lines of four tags and four entries under renamed context ids (IHI0070
+// 3.17).
 
 import { noteTlbGlobal, noteTlbSize, TLB_LINE, TLB_SETS, tlbSizes } from "./contextid";
 import { ones } from "./geometry";

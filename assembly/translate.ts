@@ -1,4 +1,5 @@
-// One transaction from StreamID and address to an output or an event (IHI0070 3.3, 3.12, 8.1 of the fact base).
+// One transaction from StreamID and address to an output or an event (IHI0070 3.3, 3.12, 8.1 of the
+// fact base).
 
 import { effectiveAccess, grantedPermissions } from "./access";
 import {
@@ -199,7 +200,8 @@ function translateStages(p: usize, access: u32, iova: u64): u32 {
 }
 
 /**
- * Translates one transaction. `requested` are REQUEST_FLAGS. Gives ANSWER_META_status_*; the output is
+ * Translates one transaction. `requested` are REQUEST_FLAGS. Gives ANSWER_META_status_*; the output
+ * is
  * in mapping.ts, a fault in fault.ts and its record in EVENT.
  */
 export function translate(sid: u32, requested: u32, iova: u64): u32 {

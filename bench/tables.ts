@@ -1,4 +1,5 @@
-// Four-level tables with a 4 KiB granule, built fast enough for hundreds of megabytes (DDI0487 D8.3).
+// Four-level tables with a 4 KiB granule, built fast enough for hundreds of megabytes (DDI0487
+// D8.3).
 import { S1LEAF, S1TABLE, S2LEAF } from "../src/spec/descriptor.ts";
 import { packFields } from "../src/spec/word.ts";
 import type { World } from "./world.ts";

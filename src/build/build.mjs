@@ -1,4 +1,5 @@
-// Builds dist/: the engine (three ways), the libraries, the command line, the types, the built-in capture.
+// Builds dist/: the engine (three ways), the libraries, the command line, the types, the built-in
+// capture.
 import { spawnSync } from "node:child_process";
 import {
   cpSync,

@@ -1,4 +1,5 @@
-// System calls of a recorded VMM and of the model, in one comparable form: the log's own member names.
+// System calls of a recorded VMM and of the model, in one comparable form: the log's own member
+// names.
 import { errnoName } from "../spec/errno.ts";
 import { unpack } from "../spec/uapi.ts";
 import * as iommu from "../spec/uapi-iommufd.ts";

@@ -1,4 +1,5 @@
-// Three ways of one message of an accelerated guest, side by side: nested walk, physical message, direct doorbell.
+// Three ways of one message of an accelerated guest, side by side: nested walk, physical message,
+// direct doorbell.
 import type { Machine } from "../machine/machine.ts";
 import { parseBdf, requesterIdOf } from "../pci/bdf.ts";
 import { EVENT } from "../spec/event.ts";

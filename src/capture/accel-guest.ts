@@ -1,4 +1,5 @@
-// The guest's memory in an accelerated run: commands and STEs, put there just before the trace shows their effect.
+// The guest's memory in an accelerated run: commands and STEs, put there just before the trace
+// shows their effect.
 import { CMD } from "../spec/command.ts";
 import { CMDQ_BASE, CMDQ_CONS } from "../spec/register-queue.ts";
 import { L1STD, STE } from "../spec/ste.ts";
@@ -152,7 +153,10 @@ export function synthesizeCommand({ name, lines }: CommandLines): Uint8Array {
 /** Pages that NUM can count. */
 const NUM_MAX = 32n;
 
-/** TG, NUM, SCALE and TTL of a range that the trace shows in pieces; none for a single page without TG. */
+/**
+ * TG, NUM, SCALE and TTL of a range that the trace shows in pieces; none for a single page without
+ * TG.
+ */
 function range(lines: readonly TraceLine[]): Record<string, bigint> {
   const pieces = lines.filter(({ name }) => name === "smmuv3_range_inval");
   const value = (line: TraceLine | undefined, key: string): bigint =>

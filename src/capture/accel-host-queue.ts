@@ -1,4 +1,5 @@
-// What the physical SMMU's queue received: the commands that the model's host driver issued, in the same order.
+// What the physical SMMU's queue received: the commands that the model's host driver issued, in the
+// same order.
 import { CMD } from "../spec/command.ts";
 import { getField, wordsOf } from "../spec/word.ts";
 import type { PhysicalRun } from "./accel-views.ts";
@@ -29,7 +30,8 @@ function isAbout(raw: Uint8Array, sids: ReadonlySet<number>, vmid: number): bool
 }
 
 /**
- * Compares from the first TLBI of the VM on: before it the two logs also have what the host did with
+ * Compares from the first TLBI of the VM on: before it the two logs also have what the host did
+ * with
  * the functions for itself. The logs stop at different moments, so the shorter one counts.
  */
 export function checkHostQueue(

@@ -1,4 +1,5 @@
-// What the VMM did, as short texts: once from the lines of its trace, once from the notes of the model.
+// What the VMM did, as short texts: once from the lines of its trace, once from the notes of the
+// model.
 import type { AccelTallyName } from "./accel-report.ts";
 import type { Note } from "./accel-rig.ts";
 import { bdfIn, numberAfter, type TraceLine } from "./accel-trace.ts";

@@ -1,4 +1,5 @@
-// Replays an accelerated run: the model is driven with what the trace shows from outside, and compared act by act.
+// Replays an accelerated run: the model is driven with what the trace shows from outside, and
+// compared act by act.
 import { ITS_BASE } from "../machine/frames.ts";
 import { EVENT } from "../spec/event.ts";
 import { GITS_TRANSLATER } from "../spec/its-register.ts";

@@ -1,4 +1,5 @@
-// The model that an accelerated run is replayed on: vSMMU, VFIO, iommufd, host driver, KVM routes; every act is noted.
+// The model that an accelerated run is replayed on: vSMMU, VFIO, iommufd, host driver, KVM routes;
+// every act is noted.
 import { AddressMap, HostMemory } from "../engine/memory.ts";
 import { Smmu } from "../engine/smmu.ts";
 import type { Compat } from "../engine/types.ts";

@@ -1,4 +1,5 @@
-// A VMM's trace of an accelerated run: lines grouped into what was done to the model and what it did (QEMU 11.1).
+// A VMM's trace of an accelerated run: lines grouped into what was done to the model and what it
+// did (QEMU 11.1).
 import { InputError } from "./errors.ts";
 
 /** One line of the trace. */
@@ -236,7 +237,9 @@ export class ActionReader {
     return { kind: "enable", bdf, vectors, ...this.take(line) };
   }
 
-  /** Lines of vectors that are used while MSI-X is being switched on; none when each commits alone. */
+  /**
+   * Lines of vectors that are used while MSI-X is being switched on; none when each commits alone.
+   */
   private batch(): TraceLine[] {
     const run: TraceLine[] = [];
     for (let i = this.at; i < this.lines.length; i++) {
@@ -255,7 +258,8 @@ export class ActionReader {
   }
 
   /**
-   * A vector is masked; or MSI-X is switched off, in a trace without control writes: then a release of
+   * A vector is masked; or MSI-X is switched off, in a trace without control writes: then a release
+   * of
    * each vector that was used leads to the line that says so.
    */
   private release(line: TraceLine, bdf: string): Action {
@@ -278,7 +282,9 @@ export class ActionReader {
     return { end, distinct: new Set(vectors).size === vectors.length };
   }
 
-  /** MSI-X is switched off: releases, then the line that says so. Other control writes do nothing. */
+  /**
+   * MSI-X is switched off: releases, then the line that says so. Other control writes do nothing.
+   */
   private disable(line: TraceLine): Action | undefined {
     if (!line.text.includes("enabled 0")) return undefined;
     const { end } = this.releasesFrom(this.at);

@@ -1,4 +1,5 @@
-// The guest's use of MSI-X as a trace shows it: enable, program and unmask a vector, mask it, disable.
+// The guest's use of MSI-X as a trace shows it: enable, program and unmask a vector, mask it,
+// disable.
 import type { VfioPciDevice } from "../vfio/device.ts";
 import type { LoggedRouting } from "./accel-calls.ts";
 import type { Action } from "./accel-trace.ts";
@@ -50,7 +51,9 @@ function program(
   msix?.writeTable(at + ENTRY_CONTROL, 4, 0n);
 }
 
-/** Data of the message: that of the first routing table, from now on, which has the vector's GSI. */
+/**
+ * Data of the message: that of the first routing table, from now on, which has the vector's GSI.
+ */
 function dataOf(action: VectorAction, vector: number, world: VectorWorld): number {
   const added = action.effects.filter(({ name }) => name === "kvm_irqchip_add_msi_route");
   const own = added.find(({ text }) => text.includes(`vector ${vector} `));

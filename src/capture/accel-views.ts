@@ -1,4 +1,5 @@
-// What a capture of an accelerated run has besides the VMM's logs: the guest's own queues, the physical SMMU's run.
+// What a capture of an accelerated run has besides the VMM's logs: the guest's own queues, the
+// physical SMMU's run.
 import { EVENT } from "../spec/event.ts";
 import { getField, wordsOf } from "../spec/word.ts";
 import type { Capture } from "./capture.ts";

@@ -1,4 +1,5 @@
-// Replays a VMM that walks: an emulated vSMMU in front of devices whose MSI routes KVM serves (QEMU 11.1).
+// Replays a VMM that walks: an emulated vSMMU in front of devices whose MSI routes KVM serves (QEMU
+// 11.1).
 import type { Explanation } from "../engine/types.ts";
 import { type IrqchipEvent, KvmIrqchip } from "../kvm/irqchip.ts";
 import { RcuReader } from "../kvm/rcu.ts";

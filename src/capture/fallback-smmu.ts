@@ -1,4 +1,5 @@
-// An emulated SMMU whose guest memory is known only through the walks of a trace (QEMU 11.1 smmu_ptw_level).
+// An emulated SMMU whose guest memory is known only through the walks of a trace (QEMU 11.1
+// smmu_ptw_level).
 import { AddressMap, HostMemory } from "../engine/memory.ts";
 import { Smmu } from "../engine/smmu.ts";
 import type { Compat, Explanation } from "../engine/types.ts";
@@ -15,7 +16,9 @@ import type { GranuleShift } from "../tables/page-table.ts";
 import { numberAfter, type TraceLine } from "./accel-trace.ts";
 import { ReplayMemory } from "./replay-memory.ts";
 
-/** Where the stream table, CDs and queues lie that the trace does not show: above every guest's RAM. */
+/**
+ * Where the stream table, CDs and queues lie that the trace does not show: above every guest's RAM.
+ */
 const OWN_TABLES = 0x0e00_0000_0000n;
 const SID_BITS = 16;
 const CONFIG_S1 = 5;

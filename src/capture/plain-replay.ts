@@ -1,4 +1,5 @@
-// Replays VFIO passthrough without a vIOMMU: KVM routes carry the address that the guest programmed (QEMU 11.1).
+// Replays VFIO passthrough without a vIOMMU: KVM routes carry the address that the guest programmed
+// (QEMU 11.1).
 import { type IrqchipEvent, KvmIrqchip } from "../kvm/irqchip.ts";
 import { RcuReader } from "../kvm/rcu.ts";
 import { KvmVm } from "../kvm/vm.ts";

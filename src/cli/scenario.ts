@@ -1,4 +1,5 @@
-// `vsmmu run --scenario`: performs a scenario, built in or from a file, and prints what every step came to.
+// `vsmmu run --scenario`: performs a scenario, built in or from a file, and prints what every step
+// came to.
 
 import { readFile } from "node:fs/promises";
 import { InputError } from "../capture/errors.ts";

@@ -1,4 +1,5 @@
-// `vsmmu scenarios`: lists the built-in scenarios, prints one as a file, or the schema of such files.
+// `vsmmu scenarios`: lists the built-in scenarios, prints one as a file, or the schema of such
+// files.
 
 import { BUILTIN_SCENARIOS, findScenario } from "../scenario/builtin/index.ts";
 import { SCENARIO_SCHEMA } from "../scenario/schema.ts";

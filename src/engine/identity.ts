@@ -1,4 +1,5 @@
-// ID registers of the SMMUs that can be built: QEMU's, and one with everything the engine has (IHI0070 6.3.1-6.3.6).
+// ID registers of the SMMUs that can be built: QEMU's, and one with everything the engine has
+// (IHI0070 6.3.1-6.3.6).
 import { AIDR, IDR0, IDR1, IDR3, IDR5 } from "../spec/register.ts";
 import { packFields } from "../spec/word.ts";
 

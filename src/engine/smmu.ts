@@ -220,7 +220,9 @@ export class Smmu {
     return this.#engine.executeCommand();
   }
 
-  /** The words of a stream's STE as guest memory has them now, or the number of the fault's event. */
+  /**
+   * The words of a stream's STE as guest memory has them now, or the number of the fault's event.
+   */
   findSte(sid: number): bigint[] | number {
     const event = this.#engine.findSte(sid);
     if (event !== 0) return event;

@@ -34,7 +34,9 @@ export interface ItsOptions {
   readonly compat?: "arch" | "qemu";
   /** GICD_CTLR.DS: one security state. Default true, as without TrustZone. */
   readonly securityDisabled?: boolean;
-  /** KVM model: how many mapped events fit (default 4096, the routes of KVM); MAPTI fails beyond. */
+  /**
+   * KVM model: how many mapped events fit (default 4096, the routes of KVM); MAPTI fails beyond.
+   */
   readonly events?: number;
 }
 

@@ -17,7 +17,9 @@ export interface FixupContext {
   readonly memory: AddressSpace;
   readonly ranges: FlatView;
   readonly rcu: RcuReader;
-  /** Asks for the doorbell before looking whether an IOMMU is in front. Default false, as in QEMU. */
+  /**
+   * Asks for the doorbell before looking whether an IOMMU is in front. Default false, as in QEMU.
+   */
   readonly doorbellFirst?: boolean;
 }
 

@@ -1,4 +1,5 @@
-// A passed-through function: host device, VFIO file, guest function, and the two ways of its interrupts.
+// A passed-through function: host device, VFIO file, guest function, and the two ways of its
+// interrupts.
 import type { Translation } from "../engine/types.ts";
 import type { IrqfdSignal } from "../kvm/vm.ts";
 import { iommuAddressSpaceOf } from "../pci/bus.ts";

@@ -1,4 +1,5 @@
-// A guest with an accelerated vSMMU on a host with a physical one: memory, devices, DMA, interrupts, all in one process.
+// A guest with an accelerated vSMMU on a host with a physical one: memory, devices, DMA,
+// interrupts, all in one process.
 import { AddressMap, HostMemory } from "../engine/memory.ts";
 import { Smmu } from "../engine/smmu.ts";
 import type { Compat, Translation } from "../engine/types.ts";
@@ -189,7 +190,9 @@ export class AccelMachine {
     return new AccelMachine(host, smmu, its, map, options);
   }
 
-  /** The operations of a vSMMU that names no doorbell and lets the VMM translate for every function. */
+  /**
+   * The operations of a vSMMU that names no doorbell and lets the VMM translate for every function.
+   */
   private walkingOps(): PCIIOMMUOps<PciBus, HostIommuDevice> {
     const { ops, smmu } = this;
     return {
@@ -222,7 +225,8 @@ export class AccelMachine {
   }
 
   /**
-   * Plugs a function, cold or hot: admission, VFIO, host comparison. Throws an Error with the refusal
+   * Plugs a function, cold or hot: admission, VFIO, host comparison. Throws an Error with the
+   * refusal
    * when it may not sit there; nothing of it is left then.
    */
   plug(options: FunctionOptions): AccelFunction {
@@ -288,7 +292,9 @@ export class AccelMachine {
     return cmdqv === undefined ? 0n : this.cmdqv.read(cmdqv, size);
   }
 
-  /** Offset in the page that the guest reaches without a trap; undefined for every other address. */
+  /**
+   * Offset in the page that the guest reaches without a trap; undefined for every other address.
+   */
   private directOffset(gpa: bigint): number | undefined {
     if (this.cmdqv.directPage === undefined) return undefined;
     return offsetIn(gpa, CMDQV_BASE + BigInt(Cmdqv.directOffset), BigInt(CMDQV_PAGE));

@@ -1,4 +1,5 @@
-// Configuration space of a PCI Express endpoint made from scratch: identity, one BAR, MSI-X (PCI Local Bus 3.0 ch. 6).
+// Configuration space of a PCI Express endpoint made from scratch: identity, one BAR, MSI-X (PCI
+// Local Bus 3.0 ch. 6).
 import { CAPABILITY } from "../pci/config.ts";
 import {
   MSIX_CONTROL,

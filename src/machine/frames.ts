@@ -1,4 +1,5 @@
-// What lies where in the guest-physical memory of QEMU's virt machine, as far as messages can hit it.
+// What lies where in the guest-physical memory of QEMU's virt machine, as far as messages can hit
+// it.
 import { ITS_FRAME_BYTES } from "../gic/its.ts";
 import type { FlatView } from "../kvm/fixup.ts";
 

@@ -1,4 +1,5 @@
-// The guest's GIC driver, as little of it as messages need: tables, LPIs, and events mapped to them (IHI0069 5).
+// The guest's GIC driver, as little of it as messages need: tables, LPIs, and events mapped to them
+// (IHI0069 5).
 import type { Its } from "../gic/its.ts";
 import { GICR_TYPER } from "../spec/abi-its.ts";
 import { ITS_CMD } from "../spec/its-command.ts";

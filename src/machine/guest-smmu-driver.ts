@@ -1,4 +1,5 @@
-// The guest's SMMU driver: Linux's own, over trapped registers and guest memory, with the MSI windows it maps.
+// The guest's SMMU driver: Linux's own, over trapped registers and guest memory, with the MSI
+// windows it maps.
 import { DriverPort, type RegisterPort } from "../smmu/driver-port.ts";
 import type { SteWords } from "../smmu/entry-writer.ts";
 import { HostDriver, type HostPagingDomain } from "../smmu/host-driver.ts";

@@ -76,7 +76,9 @@ export class PhysicalHost {
     return { ...fixed, ats: false, pasidBits: 0, canwbs: true, ...more };
   }
 
-  /** Another SMMU of the same host, without memory of its own: for functions that only have to fit. */
+  /**
+   * Another SMMU of the same host, without memory of its own: for functions that only have to fit.
+   */
   otherSmmu(info: HwInfo): HostDriver {
     return new HostDriver({ name: "smmu3.1", info, port: new LogPort() });
   }

@@ -1,4 +1,5 @@
-// The command line that QEMU's test library starts: the few options that matter, all others skipped.
+// The command line that QEMU's test library starts: the few options that matter, all others
+// skipped.
 
 /** `driver,key=value,…` taken apart. A key without a value is "on". */
 export interface Spec {

@@ -81,7 +81,9 @@ export class Bus {
     return out;
   }
 
-  /** Stores bytes; false when some of them went nowhere. `requester` names the function of a DMA. */
+  /**
+   * Stores bytes; false when some of them went nowhere. `requester` names the function of a DMA.
+   */
   write(address: bigint, data: Uint8Array, requester?: number): boolean {
     let complete = true;
     for (let done = 0; done < data.length; ) {

@@ -13,7 +13,9 @@ export interface Access {
   write: boolean;
 }
 
-/** A part of a DMA with a translation of its own. `pa` is undefined when it does not get through. */
+/**
+ * A part of a DMA with a translation of its own. `pa` is undefined when it does not get through.
+ */
 export interface Piece {
   iova: bigint;
   bytes: number;

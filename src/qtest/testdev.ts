@@ -1,4 +1,5 @@
-// iommu-testdev: a function whose one DMA checks that a write through the SMMU lands where it should.
+// iommu-testdev: a function whose one DMA checks that a write through the SMMU lands where it
+// should.
 
 import type { PciFunction } from "../pci/function.ts";
 import { type Endpoint, endpointFunction } from "./function.ts";

@@ -1,4 +1,5 @@
-// The route fix-up's RCU read section: every exit leaves it once, and a scope guard that is jumped over would not.
+// The route fix-up's RCU read section: every exit leaves it once, and a scope guard that is jumped
+// over would not.
 import { type FixupContext, kvmArchFixupMsiRoute } from "../kvm/fixup.ts";
 import { RcuReader } from "../kvm/rcu.ts";
 import { msiRoute } from "../kvm/route.ts";

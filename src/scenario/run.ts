@@ -1,4 +1,5 @@
-// Performs a scenario: a fresh machine for every case, its steps in order, each outcome against what is expected.
+// Performs a scenario: a fresh machine for every case, its steps in order, each outcome against
+// what is expected.
 import { ACTIONS } from "./actions.ts";
 import type {
   ActionName,

@@ -1,4 +1,5 @@
-// The world of one case: its machine, the guest's drivers and domains, and what happened since the last look.
+// The world of one case: its machine, the guest's drivers and domains, and what happened since the
+// last look.
 import type { IrqchipEvent } from "../kvm/irqchip.ts";
 import { routeAddress } from "../kvm/route.ts";
 import type { AccelFunction } from "../machine/accel-function.ts";

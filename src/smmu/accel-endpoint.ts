@@ -1,4 +1,5 @@
-// One function behind an accelerated vSMMU: what it is attached to, and how a guest STE gets there (QEMU 11.1).
+// One function behind an accelerated vSMMU: what it is attached to, and how a guest STE gets there
+// (QEMU 11.1).
 import { STE } from "../spec/ste.ts";
 import { getField } from "../spec/word.ts";
 import { maskVste, VSTE_CONFIG } from "../vfio/iommufd/vste.ts";

@@ -1,4 +1,5 @@
-// Reads a vEVENTQ and appends its records to the guest's event queue (QEMU 11.1; Linux 7.2 iommufd.h).
+// Reads a vEVENTQ and appends its records to the guest's event queue (QEMU 11.1; Linux 7.2
+// iommufd.h).
 import { unpack } from "../spec/uapi.ts";
 import {
   IOMMU_VEVENTQ_FLAG_LOST_EVENTS,

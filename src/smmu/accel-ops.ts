@@ -1,4 +1,5 @@
-// PCIIOMMUOps of an accelerated vSMMU: who may sit behind it, its address spaces, doorbell and host devices (QEMU 11.1).
+// PCIIOMMUOps of an accelerated vSMMU: who may sit behind it, its address spaces, doorbell and host
+// devices (QEMU 11.1).
 import { requesterIdOf } from "../pci/bdf.ts";
 import type { PciBus } from "../pci/bus.ts";
 import type { PciFunction } from "../pci/function.ts";

@@ -1,4 +1,5 @@
-// What the accelerated half stands between: the guest's emulated SMMU and the host device behind each function.
+// What the accelerated half stands between: the guest's emulated SMMU and the host device behind
+// each function.
 
 import type { IommufdClient } from "../vfio/iommufd/client.ts";
 import type { GuestIdRegisters } from "./accel-properties.ts";
@@ -15,7 +16,9 @@ export interface GuestSmmu {
   stepCommand(): Uint8Array | undefined;
   /** Refuses the command that was stepped last, with a CERROR code. */
   rejectCommand(cerror: number): void;
-  /** The eight words of a stream's STE as they are in guest memory; undefined when there is none. */
+  /**
+   * The eight words of a stream's STE as they are in guest memory; undefined when there is none.
+   */
   findSte(sid: number): bigint[] | undefined;
   /** Appends a 32-byte record to the guest's event queue. False when it was lost. */
   appendEvent(record: Uint8Array): boolean;

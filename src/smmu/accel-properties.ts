@@ -1,4 +1,5 @@
-// Properties of an accelerated vSMMU: defaults, what the machine refuses, the ID registers they give (QEMU 11.1).
+// Properties of an accelerated vSMMU: defaults, what the machine refuses, the ID registers they
+// give (QEMU 11.1).
 import { AIDR, IDR0, IDR1, IDR3, IDR5 } from "../spec/register-id.ts";
 import { packFields } from "../spec/word.ts";
 import { addressSize } from "./host-ste.ts";
@@ -70,7 +71,8 @@ const isAuto = (p: AccelProperties): boolean =>
   [p.ats, p.ril, p.cmdqv, p.oas, p.ssidsize].includes("auto");
 
 /**
- * Why the finished machine cannot start, or undefined. Properties left on auto take their value from
+ * Why the finished machine cannot start, or undefined. Properties left on auto take their value
+ * from
  * the first device; cmdqv=on with everything else explicit escapes the check.
  */
 export function refuseMachineDone(p: AccelProperties, machine: AccelMachine): string | undefined {
@@ -112,7 +114,9 @@ export interface GuestIdRegisters {
 
 const word = (words: bigint[]): number => Number(words[0]);
 
-/** ID registers for resolved properties; `cmdqLog2` lowers CMDQS where a queue must fit into a page. */
+/**
+ * ID registers for resolved properties; `cmdqLog2` lowers CMDQS where a queue must fit into a page.
+ */
 export function guestIdRegisters(p: ResolvedProperties, cmdqLog2 = QUEUE_LOG2): GuestIdRegisters {
   return {
     IDR0: word(

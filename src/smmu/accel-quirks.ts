@@ -1,4 +1,5 @@
-// Where QEMU's accelerated SMMUv3 differs from the architecture, one named switch each (ARCHITECTURE.md lists them).
+// Where QEMU's accelerated SMMUv3 differs from the architecture, one named switch each
+// (ARCHITECTURE.md lists them).
 
 /** One difference of the accelerated path. */
 export interface AccelQuirk {

@@ -1,4 +1,5 @@
-// The vIOMMU of one accelerated vSMMU with its abort and bypass page tables and its event queue (QEMU 11.1).
+// The vIOMMU of one accelerated vSMMU with its abort and bypass page tables and its event queue
+// (QEMU 11.1).
 import { STE } from "../spec/ste.ts";
 import { IOMMU_VEVENTQ_TYPE_ARM_SMMUV3 } from "../spec/uapi-iommufd.ts";
 import { packFields } from "../spec/word.ts";

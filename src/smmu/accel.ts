@@ -1,4 +1,5 @@
-// The accelerated vSMMU: trapped registers, guest STEs installed on the host, invalidations forwarded (QEMU 11.1).
+// The accelerated vSMMU: trapped registers, guest STEs installed on the host, invalidations
+// forwarded (QEMU 11.1).
 import { CERROR, CMD } from "../spec/command.ts";
 import { CMDQ_PROD, CR0, CR0ACK, EVENTQ_BASE, GBPA, GERRORN, IDR0 } from "../spec/register.ts";
 import { getField, wordsOf } from "../spec/word.ts";
@@ -201,7 +202,9 @@ export class AccelSmmu {
     }
   }
 
-  /** Takes commands one by one; one that the host does not carry stops the queue with CERROR_ILL. */
+  /**
+   * Takes commands one by one; one that the host does not carry stops the queue with CERROR_ILL.
+   */
   private consume(): void {
     for (;;) {
       const before = this.guest.guestReads;
@@ -271,7 +274,9 @@ export class AccelSmmu {
     return error === undefined;
   }
 
-  /** Moves events of the host into the guest's queue until none is left; returns how many arrived. */
+  /**
+   * Moves events of the host into the guest's queue until none is left; returns how many arrived.
+   */
   pollEvents(): number {
     const fd = this.viommu?.eventFd;
     if (fd === undefined) return 0;

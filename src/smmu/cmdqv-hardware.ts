@@ -1,4 +1,5 @@
-// The Tegra241 CMDQV: virtual interfaces whose queues take a guest's invalidations from its memory (tegra241-cmdqv.c).
+// The Tegra241 CMDQV: virtual interfaces whose queues take a guest's invalidations from its memory
+// (tegra241-cmdqv.c).
 import type { AddressMap } from "../engine/memory.ts";
 import type { Smmu } from "../engine/smmu.ts";
 import { CERROR, CMD } from "../spec/command.ts";

@@ -1,4 +1,5 @@
-// One queue of a guest's CMDQV: cached registers until the hardware runs it from guest memory (QEMU 11.1).
+// One queue of a guest's CMDQV: cached registers until the hardware runs it from guest memory (QEMU
+// 11.1).
 import {
   TEGRA241_VCMDQ_BASE,
   TEGRA241_VCMDQ_CONFIG,

@@ -1,4 +1,5 @@
-// Places and bits of the Tegra241 CMDQV's queue registers, as hardware and VMM share them (tegra241-cmdqv.c).
+// Places and bits of the Tegra241 CMDQV's queue registers, as hardware and VMM share them
+// (tegra241-cmdqv.c).
 import { flag, res0, struct } from "../spec/field.ts";
 import {
   TEGRA241_VCMDQ_BASE,

@@ -1,4 +1,5 @@
-// The Tegra241 CMDQV as a VMM shows it to a guest: trapped frames around one page that is not trapped (QEMU 11.1).
+// The Tegra241 CMDQV as a VMM shows it to a guest: trapped frames around one page that is not
+// trapped (QEMU 11.1).
 import type { Register } from "../spec/field.ts";
 import {
   TEGRA241_CMDQV_CMDQ_ALLOC,

@@ -1,4 +1,5 @@
-// A driver's queues in memory and its accesses to an SMMU's registers, physical or trapped (Linux 7.2 arm-smmu-v3).
+// A driver's queues in memory and its accesses to an SMMU's registers, physical or trapped (Linux
+// 7.2 arm-smmu-v3).
 import { CMD } from "../spec/command.ts";
 import { EVENT } from "../spec/event.ts";
 import {

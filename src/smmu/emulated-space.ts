@@ -1,4 +1,5 @@
-// The address space of a function behind an emulated SMMU: its accesses are translated by the engine.
+// The address space of a function behind an emulated SMMU: its accesses are translated by the
+// engine.
 import type { Smmu } from "../engine/smmu.ts";
 import type { AddressSpace, AddressSpaceFault, AddressSpaceMapping } from "../pci/iommu.ts";
 

@@ -1,4 +1,5 @@
-// In which order the host driver rewrites a live STE so that the SMMU never sees a mixture (Linux 7.2; IHI0070 3.21.3).
+// In which order the host driver rewrites a live STE so that the SMMU never sees a mixture (Linux
+// 7.2; IHI0070 3.21.3).
 import { STE } from "../spec/ste.ts";
 import { getField, packFields } from "../spec/word.ts";
 
@@ -74,7 +75,8 @@ export function usedBits(ste: SteWords): bigint[] {
 
 /**
  * The stages of an update from one STE to another, each to be followed by an invalidation. One word
- * that differs in used bits is changed between two preparations (hitless); more need V=0 in between.
+ * that differs in used bits is changed between two preparations (hitless); more need V=0 in
+ * between.
  * A stage that would change nothing is left out.
  */
 export function updateStages(current: SteWords, target: SteWords): UpdateStage[] {

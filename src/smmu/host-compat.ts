@@ -1,4 +1,5 @@
-// Whether a physical SMMU can carry the guest's: ID register comparison, and what auto takes from it (QEMU 11.1).
+// Whether a physical SMMU can carry the guest's: ID register comparison, and what auto takes from
+// it (QEMU 11.1).
 import type { Register } from "../spec/field.ts";
 import { IDR0, IDR1, IDR3, IDR5 } from "../spec/register-id.ts";
 import { getField } from "../spec/word.ts";

@@ -1,4 +1,5 @@
-// The host's SMMU driver as iommufd uses it: domains, STEs, command issue, event dispatch (Linux 7.2 arm-smmu-v3).
+// The host's SMMU driver as iommufd uses it: domains, STEs, command issue, event dispatch (Linux
+// 7.2 arm-smmu-v3).
 import { CD } from "../spec/cd.ts";
 import { EVENT } from "../spec/event.ts";
 import { IDR0, IDR1, IDR3, IDR5 } from "../spec/register-id.ts";
@@ -294,7 +295,10 @@ export class HostDriver implements HostSmmu {
     this.port.issue([...batch, commands.sync()]);
   }
 
-  /** One record of the SMMU's event queue: to the guest with its StreamID replaced, or to the host's log. */
+  /**
+   * One record of the SMMU's event queue: to the guest with its StreamID replaced, or to the host's
+   * log.
+   */
   handleEvent(record: Uint8Array): EventOutcome {
     const words = wordsOf(record);
     const kept = (reason: string): EventOutcome => ({ record, vsid: undefined, reason });

@@ -5,7 +5,9 @@ import { type TableMemory, WordMemory } from "../tables/memory.ts";
 export interface HostPort {
   /** Host physical memory. */
   readonly memory: TableMemory;
-  /** Tells the SMMU where the stream table is: 2-level with this SPLIT, covering 2^log2 StreamIDs. */
+  /**
+   * Tells the SMMU where the stream table is: 2-level with this SPLIT, covering 2^log2 StreamIDs.
+   */
   useStreamTable(base: bigint, log2: number, split: number): void;
   /** Puts commands on the command queue and waits until they are consumed. */
   issue(commands: readonly Uint8Array[]): void;

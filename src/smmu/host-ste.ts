@@ -1,4 +1,5 @@
-// The STEs that the host driver makes: abort, stage 2, and a guest's STE merged over stage 2 (Linux 7.2; IHI0070 5.2).
+// The STEs that the host driver makes: abort, stage 2, and a guest's STE merged over stage 2 (Linux
+// 7.2; IHI0070 5.2).
 import { STE } from "../spec/ste.ts";
 import { getField, packFields, setField } from "../spec/word.ts";
 import { type GranuleShift, startOf } from "../tables/page-table.ts";

@@ -1,4 +1,5 @@
-// The host's 2-level stream table: level-1 descriptors, and level-2 tables made when a stream needs one (IHI0070 5.1).
+// The host's 2-level stream table: level-1 descriptors, and level-2 tables made when a stream needs
+// one (IHI0070 5.1).
 import { L1STD, STE } from "../spec/ste.ts";
 import { packFields } from "../spec/word.ts";
 import type { SteWords } from "./entry-writer.ts";

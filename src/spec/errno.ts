@@ -29,7 +29,9 @@ export const ERRNO = {
 
 export type ErrnoName = keyof typeof ERRNO;
 
-/** A negative error number with its name: -22 to "EINVAL". Undefined for results that are no error. */
+/**
+ * A negative error number with its name: -22 to "EINVAL". Undefined for results that are no error.
+ */
 export function errnoName(result: number): ErrnoName | undefined {
   const found = Object.entries(ERRNO).find(([, value]) => value === -result);
   return found?.[0] as ErrnoName | undefined;

@@ -50,7 +50,9 @@ export function flag(bit: number, options?: Options): FieldDraft {
   return bits(bit, bit, undefined, options);
 }
 
-/** An address: bits [hi:lo] of the entry hold the same bits of the address, unless `low` is given. */
+/**
+ * An address: bits [hi:lo] of the entry hold the same bits of the address, unless `low` is given.
+ */
 export function address(hi: number, lo: number, options?: Options): FieldDraft {
   return { kind: "address", hi, lo, ...optionsOf(options) };
 }

@@ -1,4 +1,5 @@
-// Every known difference between the architecture and QEMU 11.1, one named bit each (ARCHITECTURE.md lists them).
+// Every known difference between the architecture and QEMU 11.1, one named bit each
+// (ARCHITECTURE.md lists them).
 
 /** One difference. `bit` is the row number of the fact base; `abort` marks inputs that end QEMU. */
 export interface Quirk {

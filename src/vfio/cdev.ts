@@ -1,4 +1,5 @@
-// A VFIO device file: binding to an iommufd, attaching, interrupts (Linux 7.2 vfio/device_cdev.c, vfio_pci_core.c).
+// A VFIO device file: binding to an iommufd, attaching, interrupts (Linux 7.2 vfio/device_cdev.c,
+// vfio_pci_core.c).
 import { type CMembers, type CStruct, type CValues, pack, unpack } from "../spec/uapi.ts";
 import * as uapi from "../spec/uapi-vfio.ts";
 import { fail, systemCall } from "./errno.ts";
@@ -121,7 +122,10 @@ export class VfioCdev {
   }
 }
 
-/** Copies a structure in whose first member is its size. EINVAL below `least`, E2BIG for unknown members. */
+/**
+ * Copies a structure in whose first member is its size. EINVAL below `least`, E2BIG for unknown
+ * members.
+ */
 function take<M extends CMembers & { argsz: unknown }>(
   layout: CStruct<M>,
   bytes: Uint8Array,

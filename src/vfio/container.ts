@@ -1,4 +1,5 @@
-// The VMM's use of VFIO with iommufd: bind, one IOAS per address space, page tables that devices share (QEMU 11.1).
+// The VMM's use of VFIO with iommufd: bind, one IOAS per address space, page tables that devices
+// share (QEMU 11.1).
 import type { AddressSpace } from "../pci/iommu.ts";
 import { errnoName } from "../spec/errno.ts";
 import { type CMembers, type CStruct, type CValues, pack, unpack } from "../spec/uapi.ts";

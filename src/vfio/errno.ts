@@ -1,4 +1,5 @@
-// A call into the modelled kernel that failed: the errno it gives and the reason in words (Linux 7.2).
+// A call into the modelled kernel that failed: the errno it gives and the reason in words (Linux
+// 7.2).
 import { ERRNO, type ErrnoName } from "../spec/errno.ts";
 
 /** The errno that a call returns, and why in one sentence. */

@@ -1,4 +1,5 @@
-// The kernel's side of a device's interrupts: which eventfd each vector signals, and what SET_IRQS refuses (Linux 7.2).
+// The kernel's side of a device's interrupts: which eventfd each vector signals, and what SET_IRQS
+// refuses (Linux 7.2).
 import * as uapi from "../spec/uapi-vfio.ts";
 import { fail } from "./errno.ts";
 import { type IrqSet, unpackIrqSet } from "./irqset.ts";

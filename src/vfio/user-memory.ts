@@ -10,7 +10,10 @@ export interface PageRun {
   readonly bytes: bigint;
 }
 
-/** Something mapped into the process: plain bytes, host pages (guest RAM), or device memory that cannot be pinned. */
+/**
+ * Something mapped into the process: plain bytes, host pages (guest RAM), or device memory that
+ * cannot be pinned.
+ */
 interface Mapping {
   readonly va: bigint;
   readonly bytes: bigint;
@@ -22,7 +25,8 @@ interface Mapping {
 const SCRATCH_BASE = 0xffff_0000_0000n;
 
 /**
- * A process address space. Buffers hold the payloads that UAPI structures point to; host pages stand
+ * A process address space. Buffers hold the payloads that UAPI structures point to; host pages
+ * stand
  * for guest RAM, which the kernel pins. Addresses outside every mapping fault (-EFAULT).
  */
 export class UserMemory {
@@ -65,7 +69,10 @@ export class UserMemory {
     data.set(bytes, offset);
   }
 
-  /** Pins the pages of a range and returns them as physical runs. EFAULT where a page cannot be pinned. */
+  /**
+   * Pins the pages of a range and returns them as physical runs. EFAULT where a page cannot be
+   * pinned.
+   */
   pin(va: bigint, bytes: bigint, write: boolean): PageRun[] {
     const runs: { pa: bigint; bytes: bigint }[] = [];
     for (let at = va; at < va + bytes; ) {

@@ -1,4 +1,5 @@
-// Messages of an accelerated guest as text: the nested walk, the physical message, the direct doorbell.
+// Messages of an accelerated guest as text: the nested walk, the physical message, the direct
+// doorbell.
 import type { AccelDoorbell, PhysicalAccess } from "../capture/accel-doorbells.ts";
 import { hex } from "./number.ts";
 import type { Paint } from "./paint.ts";

@@ -1,4 +1,5 @@
-// The message of an accelerated guest: faults in stage 2 as the guest programmed it, arrives as the host did.
+// The message of an accelerated guest: faults in stage 2 as the guest programmed it, arrives as the
+// host did.
 import { describe, expect, it } from "vitest";
 import { accelDoorbells } from "../../src/capture/accel-doorbells.ts";
 import { openCapture } from "../../src/capture/capture.ts";

@@ -3,7 +3,9 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
-/** Files that `entry` imports statically, itself included, by their path from the project's root. */
+/**
+ * Files that `entry` imports statically, itself included, by their path from the project's root.
+ */
 function staticImports(entry: URL, root: URL): string[] {
   const seen = new Set<string>();
   const visit = (file: URL): void => {

@@ -1,4 +1,5 @@
-// Which commands are illegal: every opcode with every feature present and absent (IHI0070 4.1, 4.2-4.7).
+// Which commands are illegal: every opcode with every feature present and absent (IHI0070 4.1,
+// 4.2-4.7).
 import { describe, expect, test } from "vitest";
 import { type IdRegisters, QEMU_ID } from "../../src/engine/identity.ts";
 import { command, sync } from "../../src/tables/command.ts";

@@ -1,4 +1,5 @@
-// The command queue as a ring: indexes, sizes, errors and restart, aborts, stepping (IHI0070 3.5, 4.1, 7.1).
+// The command queue as a ring: indexes, sizes, errors and restart, aborts, stepping (IHI0070 3.5,
+// 4.1, 7.1).
 import { describe, expect, test } from "vitest";
 import { command, sync } from "../../src/tables/command.ts";
 import { CMDQ_ERR, CMDQEN, HOLE, idWith, R, RAM, Rig, SMMUEN } from "./rig.ts";

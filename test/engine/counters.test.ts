@@ -1,4 +1,5 @@
-// Counters and answers of single translations: fetches by hand-counted walks, hits, decodes (IHI0070 3.3, 3.4).
+// Counters and answers of single translations: fetches by hand-counted walks, hits, decodes
+// (IHI0070 3.3, 3.4).
 import { describe, expect, test } from "vitest";
 import { sync } from "../../src/tables/command.ts";
 import { PageTable } from "../../src/tables/page-table.ts";

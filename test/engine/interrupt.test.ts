@@ -1,4 +1,5 @@
-// Interrupts: wired edges, the SMMU's own MSIs, CMD_SYNC's signals, GERROR (IHI0070 3.18, 4.7.3, 6.3.19).
+// Interrupts: wired edges, the SMMU's own MSIs, CMD_SYNC's signals, GERROR (IHI0070 3.18, 4.7.3,
+// 6.3.19).
 import { describe, expect, test } from "vitest";
 import { QEMU_ID } from "../../src/engine/identity.ts";
 import { command } from "../../src/tables/command.ts";

@@ -1,4 +1,5 @@
-// Linear memory and address maps: regions, holes, blocks, constants, growth, errors; what engines see.
+// Linear memory and address maps: regions, holes, blocks, constants, growth, errors; what engines
+// see.
 import { describe, expect, test } from "vitest";
 import { FULL_ID } from "../../src/engine/identity.ts";
 import { AddressMap, HostMemory } from "../../src/engine/memory.ts";

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { R, Rig } from "./rig.ts";
 
-/** Rows of [offset, at first, after all ones, after zero], hexadecimal, in the order of the sweep. */
+/**
+ * Rows of [offset, at first, after all ones, after zero], hexadecimal, in the order of the sweep.
+ */
 const ROWS: [string, string, string, string][] = JSON.parse(
   readFileSync(new URL("../golden/qemu-11.1.3-registers.json", import.meta.url), "utf8"),
 );

@@ -1,4 +1,5 @@
-// Registers in `arch` mode: reset, read-only ones, guards, acknowledge protocols, GBPA (IHI0070 6.3).
+// Registers in `arch` mode: reset, read-only ones, guards, acknowledge protocols, GBPA (IHI0070
+// 6.3).
 import { describe, expect, test } from "vitest";
 import { FULL_ID, QEMU_ID } from "../../src/engine/identity.ts";
 import { CMDQ_ERR, CMDQEN, EVENTQEN, HOLE, idWith, R, RAM, Rig, SMMUEN } from "./rig.ts";

@@ -1,4 +1,5 @@
-// A small machine for engine tests: RAM, one SMMU, its queues, a linear stream table, room for tables.
+// A small machine for engine tests: RAM, one SMMU, its queues, a linear stream table, room for
+// tables.
 import { FULL_ID, type IdRegisters } from "../../src/engine/identity.ts";
 import { AddressMap, HostMemory } from "../../src/engine/memory.ts";
 import { Smmu, type SmmuOptions } from "../../src/engine/smmu.ts";

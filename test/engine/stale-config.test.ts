@@ -1,4 +1,5 @@
-// Stale configurations: STEs, CDs and their level 1 descriptors until the matching CFGI (IHI0070 3.21.3, 4.3).
+// Stale configurations: STEs, CDs and their level 1 descriptors until the matching CFGI (IHI0070
+// 3.21.3, 4.3).
 import { describe, expect, test } from "vitest";
 import { L1CD } from "../../src/spec/cd.ts";
 import { L1STD } from "../../src/spec/ste.ts";

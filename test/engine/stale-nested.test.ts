@@ -1,4 +1,5 @@
-// Stale entries where scopes meet: stage 2 under stage 1, VMID wildcards, no stage 2, many contexts (IHI0070 3.17, 4.4).
+// Stale entries where scopes meet: stage 2 under stage 1, VMID wildcards, no stage 2, many contexts
+// (IHI0070 3.17, 4.4).
 import { describe, expect, test } from "vitest";
 import { command } from "../../src/tables/command.ts";
 import { CMDQEN, EVENTQEN, idWith, R, RAM, RAM_BYTES, Rig, SMMUEN, STRTAB } from "./rig.ts";

@@ -1,4 +1,5 @@
-// QEMU's caches: 256 entries flushed whole, exact keys, every level probed, TTBs kept with the CD (quirks 13, 37, 40).
+// QEMU's caches: 256 entries flushed whole, exact keys, every level probed, TTBs kept with the CD
+// (quirks 13, 37, 40).
 import { expect, test } from "vitest";
 import { command } from "../../src/tables/command.ts";
 import { Rig } from "./rig.ts";

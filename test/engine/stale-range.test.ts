@@ -1,4 +1,5 @@
-// Address invalidations of every size: pages, blocks, ranges, hints, pieces of blocks, tags in the address (IHI0070 4.4.1).
+// Address invalidations of every size: pages, blocks, ranges, hints, pieces of blocks, tags in the
+// address (IHI0070 4.4.1).
 import { describe, expect, test } from "vitest";
 import type { GranuleShift } from "../../src/tables/page-table.ts";
 import { Rig } from "./rig.ts";

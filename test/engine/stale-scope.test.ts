@@ -1,4 +1,5 @@
-// What each TLBI must drop and what it leaves alone, for entries of every world and tag (IHI0070 4.4).
+// What each TLBI must drop and what it leaves alone, for entries of every world and tag (IHI0070
+// 4.4).
 import { describe, expect, test } from "vitest";
 import { command } from "../../src/tables/command.ts";
 import { CMDQEN, EVENTQEN, R, Rig, SMMUEN } from "./rig.ts";

@@ -1,4 +1,5 @@
-// Streams over page tables that tests can change: stage 1, stage 2, nested; EL1, EL2 and E2H worlds.
+// Streams over page tables that tests can change: stage 1, stage 2, nested; EL1, EL2 and E2H
+// worlds.
 import type { Translation } from "../../src/engine/types.ts";
 import { command, sync } from "../../src/tables/command.ts";
 import { type GranuleShift, PageTable, startOf } from "../../src/tables/page-table.ts";

@@ -1,4 +1,5 @@
-// How Linux 7.2 changes a live STE or CD: which bits count, which word goes last, when it must break.
+// How Linux 7.2 changes a live STE or CD: which bits count, which word goes last, when it must
+// break.
 import { put } from "../qemu/tables.ts";
 
 /** An STE or CD as eight 64-bit words. */

@@ -1,4 +1,5 @@
-// Linux's unit test of invalidation lists: what a domain must invalidate, merged and given up again.
+// Linux's unit test of invalidation lists: what a domain must invalidate, merged and given up
+// again.
 import { expect, test } from "vitest";
 import { AddressMap, HostMemory } from "../../src/engine/memory.ts";
 import { Smmu } from "../../src/engine/smmu.ts";

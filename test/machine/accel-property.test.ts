@@ -1,4 +1,5 @@
-// Random guests: DMA of a passed-through function is what the oracle walks, and nothing stale survives TLBI + SYNC.
+// Random guests: DMA of a passed-through function is what the oracle walks, and nothing stale
+// survives TLBI + SYNC.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AccelFunction } from "../../src/machine/accel-function.ts";

@@ -1,4 +1,5 @@
-// `npm run oracle`: many random cases on a live QEMU and on the engine; the first difference, shrunk.
+// `npm run oracle`: many random cases on a live QEMU and on the engine; the first difference,
+// shrunk.
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";

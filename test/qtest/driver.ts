@@ -1,4 +1,5 @@
-// Starts the front end as QEMU's test library does: it listens, the program connects, SIGTERM ends it.
+// Starts the front end as QEMU's test library does: it listens, the program connects, SIGTERM ends
+// it.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";

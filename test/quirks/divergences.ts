@@ -1,4 +1,5 @@
-// The table of known divergences, made from the quirk list: architecture, QEMU, Linux, our modes, test.
+// The table of known divergences, made from the quirk list: architecture, QEMU, Linux, our modes,
+// test.
 import { QUIRKS, type Quirk } from "../../src/spec/quirks.ts";
 
 /** What our modes do where that is not simply "arch as the architecture, qemu as QEMU". */
@@ -33,7 +34,8 @@ function row(quirk: Quirk, tests: ReadonlyMap<number, string>): string {
 
 /**
  * The table as Markdown. `tests` says by quirk number which file shows it.
- * "As named" in the modes column: `arch` does what the architecture asks for, `qemu` what QEMU does.
+ * "As named" in the modes column: `arch` does what the architecture asks for, `qemu` what QEMU
+ * does.
  */
 export function divergenceTable(tests: ReadonlyMap<number, string>): string {
   const heads = ["#", "name", "architecture", "QEMU 11.1", "Linux 7.2", "our modes", "test"];

@@ -1,4 +1,5 @@
-// Built-in scenarios come to what they say; files are checked against the schema; a wrong expectation is found.
+// Built-in scenarios come to what they say; files are checked against the schema; a wrong
+// expectation is found.
 import { describe, expect, it } from "vitest";
 import { BUILTIN_SCENARIOS, findScenario } from "../../src/scenario/builtin/index.ts";
 import { parseScenario, ScenarioFileError } from "../../src/scenario/load.ts";

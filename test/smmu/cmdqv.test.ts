@@ -1,4 +1,5 @@
-// The Tegra241 CMDQV: trapped frames, the page that does not trap, and what the hardware takes from a guest's queue.
+// The Tegra241 CMDQV: trapped frames, the page that does not trap, and what the hardware takes from
+// a guest's queue.
 import { describe, expect, it } from "vitest";
 import { AccelMachine, CMDQV_BASE } from "../../src/machine/accel-machine.ts";
 import { Cmdqv, refuseCmdqv } from "../../src/smmu/cmdqv.ts";

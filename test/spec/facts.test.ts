@@ -1,4 +1,5 @@
-// Names and positions of every layout equal the reference rows (IHI0070 G.b, DDI0487 D8, Linux 7.2, QEMU 10.0).
+// Names and positions of every layout equal the reference rows (IHI0070 G.b, DDI0487 D8, Linux 7.2,
+// QEMU 10.0).
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import * as encoding from "../../src/spec/encoding.ts";

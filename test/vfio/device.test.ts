@@ -1,4 +1,5 @@
-// MSI-X vectors of a passed-through function: one commit for a batch, none for what did not change, user space as the way out.
+// MSI-X vectors of a passed-through function: one commit for a batch, none for what did not change,
+// user space as the way out.
 import { describe, expect, it } from "vitest";
 import type { MsiMessage } from "../../src/pci/msi.ts";
 import { VfioPciDevice, type VfioPciOptions } from "../../src/vfio/device.ts";

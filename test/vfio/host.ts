@@ -1,4 +1,5 @@
-// A host with one or two physical SMMUs and devices, without an engine: what iommufd tests stand on.
+// A host with one or two physical SMMUs and devices, without an engine: what iommufd tests stand
+// on.
 import { HostDriver } from "../../src/smmu/host-driver.ts";
 import { LogPort } from "../../src/smmu/host-port.ts";
 import { IommufdClient } from "../../src/vfio/iommufd/client.ts";

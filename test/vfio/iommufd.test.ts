@@ -1,4 +1,5 @@
-// iommufd objects: ids, bytes and errnos against the recorded calls of a real kernel and its documented rules.
+// iommufd objects: ids, bytes and errnos against the recorded calls of a real kernel and its
+// documented rules.
 import { describe, expect, test } from "vitest";
 import type { HostPagingDomain } from "../../src/smmu/host-driver.ts";
 import { command } from "../../src/tables/command.ts";

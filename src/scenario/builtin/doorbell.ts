@@ -1,4 +1,5 @@
-// Built-in scenarios about the doorbell: where it comes from, and what goes wrong when a part is missing.
+// Built-in scenarios about the doorbell: where it comes from, and what goes wrong when a part is
+// missing.
 import type { Scenario, Step } from "../types.ts";
 import {
   delivered,

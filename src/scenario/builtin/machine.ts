@@ -1,4 +1,5 @@
-// Built-in scenarios about the machine: hot-plug, what may not be unplugged or migrated, the queue nobody traps.
+// Built-in scenarios about the machine: hot-plug, what may not be unplugged or migrated, the queue
+// nobody traps.
 import type { Scenario, Step } from "../types.ts";
 import { IOVA, noTableReads, PAGE_A, PAGE_B, plugNet, plugNvme, started } from "./parts.ts";
 

@@ -17,7 +17,9 @@ import {
 /** A host with SubstreamIDs of 16 bits. */
 const SUBSTREAMS = { hostIdr: ["0xd44101b", "0x2730410", 0, "0x1414", 0, "0x74"] };
 
-/** Stage 1 that SubstreamID 0 goes around: V, Config 5, S1CDMax 4, S1DSS 1; the CD table is empty. */
+/**
+ * Stage 1 that SubstreamID 0 goes around: V, Config 5, S1CDMax 4, S1DSS 1; the CD table is empty.
+ */
 const passthroughSte: Step = {
   ste: { function: "nvme", words: ["0x200000004070000b", "0xd5"] },
 };

@@ -1,4 +1,5 @@
-// Typed calls over the ioctl front: what a VMM's iommufd backend does (QEMU 11.1 backends/iommufd.c).
+// Typed calls over the ioctl front: what a VMM's iommufd backend does (QEMU 11.1
+// backends/iommufd.c).
 import { type ErrnoName, errnoName } from "../../spec/errno.ts";
 import { type CMembers, type CStruct, type CValues, pack, unpack } from "../../spec/uapi.ts";
 import * as uapi from "../../spec/uapi-iommufd.ts";
@@ -22,13 +23,17 @@ export interface VeventqHandle {
   readonly fd: number;
 }
 
-/** Outcome of an invalidation: how many entries the kernel says it handled, and the errno if any. */
+/**
+ * Outcome of an invalidation: how many entries the kernel says it handled, and the errno if any.
+ */
 export interface InvalidateOutcome {
   readonly done: number;
   readonly error: ErrnoName | undefined;
 }
 
-/** One process's calls into an iommufd. Every method throws the KernelError that the ioctl returned. */
+/**
+ * One process's calls into an iommufd. Every method throws the KernelError that the ioctl returned.
+ */
 export class IommufdClient {
   constructor(readonly kernel: Iommufd) {}
 

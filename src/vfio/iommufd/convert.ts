@@ -1,4 +1,5 @@
-// How the host kernel rewrites a guest's invalidation commands before it issues them (Linux 7.2; IHI0070 4.3, 4.4).
+// How the host kernel rewrites a guest's invalidation commands before it issues them (Linux 7.2;
+// IHI0070 4.3, 4.4).
 import { CMD } from "../../spec/command.ts";
 import { IDR3, IDR5 } from "../../spec/register-id.ts";
 import { bytesOf, getField, packFields, reservedSet, setField, wordsOf } from "../../spec/word.ts";
@@ -37,7 +38,8 @@ export const isForwardable = (opcode: number): boolean =>
   opcode === NSNH_ALL || BY_VMID.has(opcode) || BY_STREAM.has(opcode);
 
 /**
- * Converts one 16-byte guest command: VMID and StreamID are the host's, TLBI_NSNH_ALL is narrowed to
+ * Converts one 16-byte guest command: VMID and StreamID are the host's, TLBI_NSNH_ALL is narrowed
+ * to
  * the VM. EIO for every other opcode, an unknown guest StreamID and, with the next kernel, for bits
  * that make the command illegal on the host queue.
  */

@@ -1,4 +1,5 @@
-// Bound devices and what they are attached to: attach, replace, detach (Linux 7.2 iommufd/device.c).
+// Bound devices and what they are attached to: attach, replace, detach (Linux 7.2
+// iommufd/device.c).
 import { fail } from "../errno.ts";
 import type { HostDevice } from "./driver.ts";
 import type { Hwpt, HwptPaging } from "./hwpt.ts";
@@ -22,7 +23,8 @@ export class IommufdDevice extends IommufdObject {
   }
 
   /**
-   * Attaches to a page table, or moves there in one step; `onTable` prepares the table that will hold
+   * Attaches to a page table, or moves there in one step; `onTable` prepares the table that will
+   * hold
    * the doorbells. Nothing changes on failure.
    */
   attach(hwpt: Hwpt, onTable: (paging: HwptPaging) => void = () => {}): void {

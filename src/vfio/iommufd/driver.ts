@@ -1,4 +1,5 @@
-// What iommufd asks of the host's SMMU driver: domains, attachment, command issue (Linux 7.2 iommu_ops).
+// What iommufd asks of the host's SMMU driver: domains, attachment, command issue (Linux 7.2
+// iommu_ops).
 
 /** A fd's view of the host registers: IOMMU_GET_HW_INFO of type ARM_SMMUV3. */
 export interface HwInfo {
@@ -81,7 +82,10 @@ export interface DevicePage {
 export interface HostVintf {
   readonly mmapOffset: bigint;
   readonly mmapBytes: bigint;
-  /** Puts a (vSID, SID) pair into a free SID_MATCH slot and returns the slot. ENOSPC when none is free. */
+  /**
+   * Puts a (vSID, SID) pair into a free SID_MATCH slot and returns the slot. ENOSPC when none is
+   * free.
+   */
   matchSid(vsid: bigint, sid: number): number;
   unmatchSid(slot: number): void;
   /** Logical queues the VINTF can hold, and the largest log2 of entries of one. */

@@ -1,4 +1,5 @@
-// Hardware page tables: paging, nest parent, nested under a vIOMMU; fault queues (Linux 7.2 iommufd/hw_pagetable.c).
+// Hardware page tables: paging, nest parent, nested under a vIOMMU; fault queues (Linux 7.2
+// iommufd/hw_pagetable.c).
 
 import { STE } from "../../spec/ste.ts";
 import { getField } from "../../spec/word.ts";
@@ -10,7 +11,9 @@ import { IommufdObject } from "./object.ts";
 import type { Viommu } from "./viommu.ts";
 import { VSTE_CONFIG } from "./vste.ts";
 
-/** IOMMUFD_OBJ_FAULT: a queue for page requests. Stalls and PRI are not modelled, so it stays empty. */
+/**
+ * IOMMUFD_OBJ_FAULT: a queue for page requests. Stalls and PRI are not modelled, so it stays empty.
+ */
 export class FaultQueue extends IommufdObject {
   override readonly type = "fault";
 

@@ -1,4 +1,5 @@
-// An IO address space: areas, reserved and allowed ranges, the domains that mirror it (Linux 7.2 io_pagetable).
+// An IO address space: areas, reserved and allowed ranges, the domains that mirror it (Linux 7.2
+// io_pagetable).
 import { fail } from "../errno.ts";
 import { greater, lesser, PAGE_BYTES, type PageRun, type UserMemory } from "../user-memory.ts";
 import type { PagingDomain, Protection } from "./driver.ts";
@@ -107,7 +108,9 @@ export class Ioas extends IommufdObject {
     this.allowed = [...ranges];
   }
 
-  /** Adds a mapping at a fixed IOVA, or at a free one when `iova` is undefined; returns the IOVA. */
+  /**
+   * Adds a mapping at a fixed IOVA, or at a free one when `iova` is undefined; returns the IOVA.
+   */
   map(
     iova: bigint | undefined,
     bytes: bigint,
@@ -171,7 +174,9 @@ export class Ioas extends IommufdObject {
     }
   }
 
-  /** Removes every mapping inside the range; returns the bytes removed. ENOENT when there is none. */
+  /**
+   * Removes every mapping inside the range; returns the bytes removed. ENOENT when there is none.
+   */
   unmap(iova: bigint, bytes: bigint): bigint {
     const range = { start: iova, last: lastOf(iova, bytes) };
     const hit = this.areas.filter((a) => overlaps(rangeOf(a), range));
@@ -231,7 +236,10 @@ export class Ioas extends IommufdObject {
     };
   }
 
-  /** Starts mirroring the address space into a domain. EADDRINUSE when a mapping is beyond its aperture. */
+  /**
+   * Starts mirroring the address space into a domain. EADDRINUSE when a mapping is beyond its
+   * aperture.
+   */
   addDomain(domain: PagingDomain): void {
     if (
       this.areas.some((a) => (a.iova | a.bytes | (a.pages.userVa + a.offset)) & (PAGE_BYTES - 1n))

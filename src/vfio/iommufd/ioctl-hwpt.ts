@@ -1,4 +1,5 @@
-// IOMMU_HWPT_*, IOMMU_GET_HW_INFO, IOMMU_FAULT_QUEUE_ALLOC: checks and effects (Linux 7.2 iommufd/hw_pagetable.c).
+// IOMMU_HWPT_*, IOMMU_GET_HW_INFO, IOMMU_FAULT_QUEUE_ALLOC: checks and effects (Linux 7.2
+// iommufd/hw_pagetable.c).
 import { pack } from "../../spec/uapi.ts";
 import * as uapi from "../../spec/uapi-iommufd.ts";
 import { fail } from "../errno.ts";

@@ -1,4 +1,5 @@
-// IOMMU_IOAS_*, IOMMU_OPTION, IOMMU_DESTROY: checks and effects of each call (Linux 7.2 iommufd/ioas.c).
+// IOMMU_IOAS_*, IOMMU_OPTION, IOMMU_DESTROY: checks and effects of each call (Linux 7.2
+// iommufd/ioas.c).
 import type { CMembers, CStruct, CValues } from "../../spec/uapi.ts";
 import { pack, unpack } from "../../spec/uapi.ts";
 import * as uapi from "../../spec/uapi-iommufd.ts";

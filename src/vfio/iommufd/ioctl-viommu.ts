@@ -1,4 +1,5 @@
-// IOMMU_VIOMMU_ALLOC, VDEVICE_ALLOC, VEVENTQ_ALLOC, HW_QUEUE_ALLOC: checks and effects (Linux 7.2 iommufd/viommu.c).
+// IOMMU_VIOMMU_ALLOC, VDEVICE_ALLOC, VEVENTQ_ALLOC, HW_QUEUE_ALLOC: checks and effects (Linux 7.2
+// iommufd/viommu.c).
 import { pack } from "../../spec/uapi.ts";
 import * as uapi from "../../spec/uapi-iommufd.ts";
 import { fail } from "../errno.ts";
@@ -10,7 +11,9 @@ import type { Iommufd } from "./iommufd.ts";
 import { Veventq } from "./veventq.ts";
 import { HwQueue, Vdevice, Viommu } from "./viommu.ts";
 
-/** Refuses what the driver has no vIOMMU for: no nesting, no way to keep caches coherent, no CMDQV. */
+/**
+ * Refuses what the driver has no vIOMMU for: no nesting, no way to keep caches coherent, no CMDQV.
+ */
 function refuseUnsupported(device: IommufdDevice, type: number): void {
   const { smmu, canwbs, name } = device.host;
   if (!smmu.nesting) fail("EOPNOTSUPP", `${smmu.name} cannot nest`);

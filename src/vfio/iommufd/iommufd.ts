@@ -1,4 +1,5 @@
-// /dev/iommu: one open file with its objects, and the ioctl front that takes the UAPI's bytes (Linux 7.2 iommufd/main.c).
+// /dev/iommu: one open file with its objects, and the ioctl front that takes the UAPI's bytes
+// (Linux 7.2 iommufd/main.c).
 import type { ErrnoName } from "../../spec/errno.ts";
 import { pack, unpack } from "../../spec/uapi.ts";
 import { fail, KernelError, systemCall } from "../errno.ts";
@@ -132,7 +133,10 @@ export class Iommufd {
     }
   }
 
-  /** Copies a structure of `want` bytes that user space calls `length` long; E2BIG for unknown members. */
+  /**
+   * Copies a structure of `want` bytes that user space calls `length` long; E2BIG for unknown
+   * members.
+   */
   readExtensible(uptr: bigint, length: number, want: number): Uint8Array {
     const out = new Uint8Array(want);
     const raw = this.memory.read(uptr, length);
@@ -227,7 +231,9 @@ export class Iommufd {
     this.dropAuto(old, undefined);
   }
 
-  /** Attaching to an address space: any page table the kernel made for it that fits, else a new one. */
+  /**
+   * Attaching to an address space: any page table the kernel made for it that fits, else a new one.
+   */
   private attachAuto(device: IommufdDevice, space: Ioas): number {
     const made = this.objects
       .list()

@@ -1,4 +1,5 @@
-// iommufd objects: ids as the kernel counts them, reference counts, destruction (Linux 7.2 iommufd).
+// iommufd objects: ids as the kernel counts them, reference counts, destruction (Linux 7.2
+// iommufd).
 import { fail } from "../errno.ts";
 
 export type ObjectType =
@@ -27,7 +28,8 @@ export abstract class IommufdObject {
 const TOMBSTONE = Symbol("tombstone");
 
 /**
- * The objects of one iommufd. A new object gets the lowest free id from 1, so ids are reused as soon
+ * The objects of one iommufd. A new object gets the lowest free id from 1, so ids are reused as
+ * soon
  * as an object is destroyed; an id whose owner vanished under user space stays taken.
  */
 export class ObjectTable {
@@ -66,7 +68,9 @@ export class ObjectTable {
     object.destroy();
   }
 
-  /** Destroys an object that user space still names by id: the id stays taken until the fd closes. */
+  /**
+   * Destroys an object that user space still names by id: the id stays taken until the fd closes.
+   */
   bury(object: IommufdObject): void {
     this.slots.set(object.id, TOMBSTONE);
     object.destroy();

@@ -9,7 +9,10 @@ const DOORBELLS_MAX = 64;
 
 const READ_WRITE = { read: true, write: true, device: true };
 
-/** The doorbell pages of one fd in the order of their first use; each has a fixed place in the window. */
+/**
+ * The doorbell pages of one fd in the order of their first use; each has a fixed place in the
+ * window.
+ */
 export class DoorbellWindow {
   private readonly pages: { readonly start: bigint; readonly pa: bigint; readonly iova: bigint }[] =
     [];

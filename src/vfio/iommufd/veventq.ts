@@ -1,4 +1,5 @@
-// A queue of virtual events: header with sequence, one overflow marker at the tail (Linux 7.2 iommufd/eventq.c).
+// A queue of virtual events: header with sequence, one overflow marker at the tail (Linux 7.2
+// iommufd/eventq.c).
 import { pack } from "../../spec/uapi.ts";
 import { IOMMU_VEVENTQ_FLAG_LOST_EVENTS, iommufd_vevent_header } from "../../spec/uapi-iommufd.ts";
 import { fail } from "../errno.ts";

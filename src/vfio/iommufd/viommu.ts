@@ -1,4 +1,5 @@
-// vIOMMUs, vDEVICEs, hardware queues: a guest's slice of a physical SMMU (Linux 7.2 iommufd/viommu.c).
+// vIOMMUs, vDEVICEs, hardware queues: a guest's slice of a physical SMMU (Linux 7.2
+// iommufd/viommu.c).
 import {
   IOMMU_VEVENTQ_TYPE_ARM_SMMUV3,
   IOMMU_VEVENTQ_TYPE_TEGRA241_CMDQV,

@@ -1,4 +1,5 @@
-// Which guest STE words the host kernel accepts for a nested HWPT, and why not (IHI0070 5.2; Linux 7.2).
+// Which guest STE words the host kernel accepts for a nested HWPT, and why not (IHI0070 5.2; Linux
+// 7.2).
 import { STE } from "../../spec/ste.ts";
 import { bytesOf, getField, packFields, readField, setField, wordsOf } from "../../spec/word.ts";
 import { fail } from "../errno.ts";
@@ -77,7 +78,10 @@ export function acceptVste(payload: Uint8Array): AcceptedVste {
   return { ste: [words[0], words[1]], enableAts };
 }
 
-/** The two words a VMM hands to the kernel for a guest STE: fields it may set, the pointer up to bit 55. */
+/**
+ * The two words a VMM hands to the kernel for a guest STE: fields it may set, the pointer up to bit
+ * 55.
+ */
 export function maskVste(word0: bigint, word1: bigint): [bigint, bigint] {
   const pointer = packFields(STE, { S1ContextPtr: ALL });
   return [word0 & (ALLOWED[0] | pointer[0]), word1 & ALLOWED[1]];
