@@ -96,7 +96,8 @@ describe.each(["arch", "qemu"] as const)("an accelerated guest (%s)", (compat) =
 
   it("sends messages through the physical window and the direct doorbell", async () => {
     const { machine, nvme, driver, domain } = await started({ compat });
-    driver.mapMsi(domain, MSI_PAGE, DOORBELL);
+    driver.mapWindow(domain);
+    driver.mapDoorbell(domain, MSI_PAGE, DOORBELL);
     const its = machine.startGuestIts();
     expect(its.map(nvme.sid, 7)).toBe(LPI_FIRST);
     nvme.setVector(0, { address: MSI_IOVA, data: 7 });
@@ -133,7 +134,8 @@ describe.each(["arch", "qemu"] as const)("an accelerated guest (%s)", (compat) =
 
   it("hands a masked vector to user space, whose store is not translated", async () => {
     const { nvme, driver, domain } = await started({ compat });
-    driver.mapMsi(domain, MSI_PAGE, DOORBELL);
+    driver.mapWindow(domain);
+    driver.mapDoorbell(domain, MSI_PAGE, DOORBELL);
     nvme.setVector(0, { address: MSI_IOVA, data: 7 });
     nvme.setMsix("on");
     nvme.maskVector(0, true);
