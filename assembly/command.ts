@@ -142,8 +142,7 @@ export function stepCommands(limit: u32): u32 {
 
 /**
  * The owner refuses the command that was consumed last, for a reason of its own: CONS goes back to
- * it
- * and the queue stops with the CERROR code.
+ * it and the queue stops with the CERROR code.
  */
 export function rejectCommand(code: u32): void {
   const log2 = queueLog2(reg64(REG_CMDQ_BASE), cmdqLog2Max);

@@ -201,8 +201,7 @@ function translateStages(p: usize, access: u32, iova: u64): u32 {
 
 /**
  * Translates one transaction. `requested` are REQUEST_FLAGS. Gives ANSWER_META_status_*; the output
- * is
- * in mapping.ts, a fault in fault.ts and its record in EVENT.
+ * is in mapping.ts, a fault in fault.ts and its record in EVENT.
  */
 export function translate(sid: u32, requested: u32, iova: u64): u32 {
   // QEMU's emulated devices present no SubstreamIDs.

@@ -31,8 +31,7 @@ function isAbout(raw: Uint8Array, sids: ReadonlySet<number>, vmid: number): bool
 
 /**
  * Compares from the first TLBI of the VM on: before it the two logs also have what the host did
- * with
- * the functions for itself. The logs stop at different moments, so the shorter one counts.
+ * with the functions for itself. The logs stop at different moments, so the shorter one counts.
  */
 export function checkHostQueue(
   issued: readonly Uint8Array[],

@@ -259,8 +259,7 @@ export class ActionReader {
 
   /**
    * A vector is masked; or MSI-X is switched off, in a trace without control writes: then a release
-   * of
-   * each vector that was used leads to the line that says so.
+   * of each vector that was used leads to the line that says so.
    */
   private release(line: TraceLine, bdf: string): Action {
     const { end, distinct } = this.releasesFrom(this.at - 1);

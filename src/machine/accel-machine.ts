@@ -226,8 +226,7 @@ export class AccelMachine {
 
   /**
    * Plugs a function, cold or hot: admission, VFIO, host comparison. Throws an Error with the
-   * refusal
-   * when it may not sit there; nothing of it is left then.
+   * refusal when it may not sit there; nothing of it is left then.
    */
   plug(options: FunctionOptions): AccelFunction {
     const fn = AccelFunction.plug(this, options, () => this.nextFd++);

@@ -72,8 +72,7 @@ const isAuto = (p: AccelProperties): boolean =>
 
 /**
  * Why the finished machine cannot start, or undefined. Properties left on auto take their value
- * from
- * the first device; cmdqv=on with everything else explicit escapes the check.
+ * from the first device; cmdqv=on with everything else explicit escapes the check.
  */
 export function refuseMachineDone(p: AccelProperties, machine: AccelMachine): string | undefined {
   if (!p.accel || !isAuto(p) || machine.coldPluggedVfio) return undefined;

@@ -26,8 +26,7 @@ const SCRATCH_BASE = 0xffff_0000_0000n;
 
 /**
  * A process address space. Buffers hold the payloads that UAPI structures point to; host pages
- * stand
- * for guest RAM, which the kernel pins. Addresses outside every mapping fault (-EFAULT).
+ * stand for guest RAM, which the kernel pins. Addresses outside every mapping fault (-EFAULT).
  */
 export class UserMemory {
   private readonly mappings: Mapping[] = [];

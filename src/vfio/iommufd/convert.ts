@@ -39,9 +39,8 @@ export const isForwardable = (opcode: number): boolean =>
 
 /**
  * Converts one 16-byte guest command: VMID and StreamID are the host's, TLBI_NSNH_ALL is narrowed
- * to
- * the VM. EIO for every other opcode, an unknown guest StreamID and, with the next kernel, for bits
- * that make the command illegal on the host queue.
+ * to the VM. EIO for every other opcode, an unknown guest StreamID and, with the next kernel, for
+ * bits that make the command illegal on the host queue.
  */
 export function convertCommand(raw: Uint8Array, how: Conversion): Uint8Array {
   const words = wordsOf(raw);

@@ -24,8 +24,7 @@ export class IommufdDevice extends IommufdObject {
 
   /**
    * Attaches to a page table, or moves there in one step; `onTable` prepares the table that will
-   * hold
-   * the doorbells. Nothing changes on failure.
+   * hold the doorbells. Nothing changes on failure.
    */
   attach(hwpt: Hwpt, onTable: (paging: HwptPaging) => void = () => {}): void {
     const old = this.hwpt;

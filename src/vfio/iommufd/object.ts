@@ -29,8 +29,7 @@ const TOMBSTONE = Symbol("tombstone");
 
 /**
  * The objects of one iommufd. A new object gets the lowest free id from 1, so ids are reused as
- * soon
- * as an object is destroyed; an id whose owner vanished under user space stays taken.
+ * soon as an object is destroyed; an id whose owner vanished under user space stays taken.
  */
 export class ObjectTable {
   private readonly slots = new Map<number, IommufdObject | typeof TOMBSTONE>();
