@@ -1,6 +1,6 @@
 // `vsmmu vectors`: conformance vectors for other implementations, as JSON.
 
-import { type Provenance, VECTOR_KINDS, vectors } from "../vectors/index.ts";
+import { cHeader, type Provenance, VECTOR_KINDS, vectors } from "../vectors/index.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { integerOption, textOption } from "./parse.ts";
 
@@ -14,20 +14,22 @@ const PROVENANCES: readonly Provenance[] = [
 export const command: Command = {
   name: "vectors",
   summary: "print conformance vectors for other implementations",
-  usage: "[--kind KIND] [--seed N] [--count N] [--provenance WHOSE]",
+  usage: "[--kind KIND] [--seed N] [--count N] [--provenance WHOSE] [--format json|c]",
   description:
-    "Prints one JSON document: structures and event records taken apart, translations with all of " +
+    "Prints one JSON document (or a C header): structures and event records taken apart, translations with all of " +
     "memory, invalidation sequences and command errors, each with what must come of it and whose " +
     "answer that is. Generated vectors depend on the seed alone; recorded ones are always the same.",
   options: {
     kind: { type: "string", value: "KIND", help: VECTOR_KINDS.join(", ") },
     seed: { type: "string", value: "N", help: "of the generated vectors (default 1)" },
     count: { type: "string", value: "N", help: "generated vectors of each sort (default 16)" },
+    format: { type: "string", value: "FORM", help: "json (default), or c for a header" },
     provenance: { type: "string", value: "WHOSE", help: PROVENANCES.join(", ") },
   },
   positionals: [],
   examples: [
     ["vsmmu vectors > vectors.json", "everything"],
+    ["vsmmu vectors --format c > vectors.h", "for a C program"],
     ["vsmmu vectors --kind translation --seed 7 --count 1000", "more of one kind"],
   ],
   run,
@@ -54,6 +56,7 @@ async function run(c: Context): Promise<number> {
     seed: number(c, "seed"),
     count: number(c, "count"),
   });
-  c.out(JSON.stringify(set, undefined, 1));
+  const format = choice(c, "format", ["json", "c"] as const) ?? "json";
+  c.out(format === "c" ? cHeader(set.vectors) : JSON.stringify(set, undefined, 1));
   return EXIT.ok;
 }

@@ -5,6 +5,7 @@ import recorded from "./recorded.json" with { type: "json" };
 import { commandErrorVectors, invalidationVectors, translationVectors } from "./runs.ts";
 import type { Provenance, Vector, VectorKind, VectorSet } from "./types.ts";
 
+export { cHeader } from "./c-header.ts";
 export { answerSteps } from "./run.ts";
 export type * from "./types.ts";
 export { VECTOR_KINDS } from "./types.ts";

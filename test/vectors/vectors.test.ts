@@ -198,6 +198,19 @@ describe("the command", () => {
     expect(set).toEqual(JSON.parse(JSON.stringify(await vectors({ seed: 9, count: 1 }))));
   });
 
+  test("prints a C header with the same vectors", async () => {
+    const { code, out } = await call(["vectors", "--count", "2", "--format", "c"]);
+    expect(code).toBe(0);
+    const set = await vectors({ count: 2 });
+    const count = (kind: RegExp) => set.vectors.filter((v) => kind.test(v.kind)).length;
+    expect(out).toContain(`#define VSMMU_ENTRIES ${count(/^entry$/)}`);
+    expect(out).toContain(`#define VSMMU_EVENTS ${count(/^event$/)}`);
+    expect(out).toContain(`#define VSMMU_RUNS ${count(/tion$|error/)}`);
+    const hardware = set.vectors.find((v) => v.id === "hardware-0");
+    if (hardware?.kind !== "event") throw new Error("there is no hardware record");
+    expect(out).toContain(hardware.given.record.map((w) => `${w}ull`).join(", "));
+  });
+
   test("refuses kinds and origins that are none", async () => {
     expect((await call(["vectors", "--kind", "nothing"])).code).toBe(2);
     const { code, err } = await call(["vectors", "--provenance", "me"]);
