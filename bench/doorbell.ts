@@ -58,7 +58,9 @@ async function capturedRows(effort: Effort): Promise<Row[]> {
       meaning: "walk / direct",
       value: ratioOf(times.walk, times.direct),
       unit: "x",
-      note: `${noteTimes(times)}; ${mean.toFixed(1)} fetches a walk, ${directReads(machine)} direct`,
+      note:
+        `${noteTimes(times)}; ${mean.toFixed(1)} fetches a walk, ` +
+        `${directReads(machine)} direct`,
     },
   ];
 }
@@ -159,7 +161,9 @@ async function batchedRows(effort: Effort): Promise<Row[]> {
       meaning: "walk / direct",
       value: ratioOf(times.walk, times.direct),
       unit: "x",
-      note: `${noteTimes(times)}; ${readsPerRoute(engine, ring).toFixed(1)} fetches a walk, 0 direct`,
+      note:
+        `${noteTimes(times)}; ${readsPerRoute(engine, ring).toFixed(1)} fetches a walk, ` +
+        "0 direct",
     });
   }
   return rows;

@@ -103,7 +103,8 @@ class FallbackReplay {
     checkRoutings(this.routings, this.tables, files.calls, report);
     report.accel.fallback = { fixups: walks + hits, vectors: this.vectorOf.size, walks, hits };
     report.note(
-      `${walks + hits} fix-ups for ${this.vectorOf.size} vectors: ${walks} walked, ${hits} hit the IOTLB`,
+      `${walks + hits} fix-ups for ${this.vectorOf.size} vectors: ` +
+        `${walks} walked, ${hits} hit the IOTLB`,
     );
   }
 

@@ -21,8 +21,8 @@ export const command: Command = {
     "Puts the captured machine together and takes every interrupt vector that the guest " +
     "programmed through VFIO's route fix-up twice: by walking the guest's tables, and by asking " +
     "the SMMU for its doorbell. Then KVM routes the message and the ITS turns it into an LPI.\n\n" +
-    "With --scenario, performs a scenario of the accelerated system instead: a built-in one by its " +
-    "name (see: vsmmu scenarios), or a YAML or JSON file.\n\n" +
+    "With --scenario, performs a scenario of the accelerated system instead: a built-in one by " +
+    "its name (see: vsmmu scenarios), or a YAML or JSON file.\n\n" +
     "Exits with 1 when the two ways differ or a message is lost, or when a step of the scenario " +
     "comes to something else than expected.",
   options: {

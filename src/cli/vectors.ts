@@ -16,9 +16,10 @@ export const command: Command = {
   summary: "print conformance vectors for other implementations",
   usage: "[--kind KIND] [--seed N] [--count N] [--provenance WHOSE] [--format json|c]",
   description:
-    "Prints one JSON document (or a C header): structures and event records taken apart, translations with all of " +
-    "memory, invalidation sequences and command errors, each with what must come of it and whose " +
-    "answer that is. Generated vectors depend on the seed alone; recorded ones are always the same.",
+    "Prints one JSON document (or a C header): structures and event records taken apart, " +
+    "translations with all of memory, invalidation sequences and command errors, each with what " +
+    "must come of it and whose answer that is. Generated vectors depend on the seed alone; " +
+    "recorded ones are always the same.",
   options: {
     kind: { type: "string", value: "KIND", help: VECTOR_KINDS.join(", ") },
     seed: { type: "string", value: "N", help: "of the generated vectors (default 1)" },

@@ -39,7 +39,10 @@ function verdictOf(what: StepWhat, step: Omit<Step, "verdict">): string {
     case "pte":
       return pteVerdict(step.level, step.value);
     case "l1std":
-      return `span ${getField(L1STD, words, "Span")}, STEs at ${hex(getField(L1STD, words, "L2Ptr"))}`;
+      return (
+        `span ${getField(L1STD, words, "Span")}, ` +
+        `STEs at ${hex(getField(L1STD, words, "L2Ptr"))}`
+      );
     case "ste": {
       if (getField(STE, words, "V") === 0n) return "not valid";
       const config = Number(getField(STE, words, "Config"));

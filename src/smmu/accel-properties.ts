@@ -62,7 +62,10 @@ export function refuseProperties(p: AccelProperties, machine: AccelMachine): str
   if (!p.accel) return needsAccel(p);
   if (!machine.kvmIrqchip) return "accel=on needs KVM with an in-kernel interrupt controller";
   if (machine.bootsWithDeviceTree)
-    return "accel=on needs a guest that boots with ACPI: a device tree cannot reserve the MSI window";
+    return (
+      "accel=on needs a guest that boots with ACPI: " +
+      "a device tree cannot reserve the MSI window"
+    );
   if (p.stage !== "1") return "accel=on offers stage 1 only";
   return undefined;
 }

@@ -115,7 +115,9 @@ export const TRACE_KIND = enumeration(
     6: "address as it was looked up, not aligned",
     7: "address aligned to the entry; aux is QEMU's TG, or log2 of the size under the fast policy",
     8: "one descriptor; value is 0 and UNBACKED is set when nothing answered",
-    9: "stage is the half, level TxSZ, flags HAD, aux the granule, address TTBx, value the IPS bits",
+    9:
+      "stage is the half, level TxSZ, flags HAD, aux the granule, address TTBx, " +
+      "value the IPS bits",
     10: "level is TTL, flags Leaf, aux TG, value the number of pages",
     11: "aux is the opcode, address the queue index, value word 0",
   },

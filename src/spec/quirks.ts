@@ -315,7 +315,8 @@ export const QUIRKS: readonly Quirk[] = [
   quirk(
     50,
     "ITS_TABLE_32BIT",
-    "an indirect table has (pages * page size / 8) * (page size / entry size) entries (IHI0069 5.2)",
+    "an indirect table has (pages * page size / 8) * (page size / entry size) entries " +
+      "(IHI0069 5.2)",
     "the product is cut to 32 bits: 64 pages of 64 KB, and multiples, have no entries",
     "uses one page for an indirect table",
   ),

@@ -37,7 +37,8 @@ export function formatConform(
     ...formatTable(columns, rows, { paint, width }),
     "",
     ...report.mismatches.flatMap((m) => [
-      `  ${paint("bad", `line ${m.line}`)}  ${m.kind}: ${m.differs.join(", ")}  ${compact(m.request)}`,
+      `  ${paint("bad", `line ${m.line}`)}  ${m.kind}: ` +
+        `${m.differs.join(", ")}  ${compact(m.request)}`,
       `    ${paint("dim", "expected")}  ${compact(m.expected)}`,
       `    ${paint("dim", "got")}       ${compact(m.got)}`,
     ]),

@@ -34,8 +34,8 @@ function readsLines(accel: AccelReport | undefined): string[] {
   if (accel?.vmmReads === undefined) return [];
   const { commands, streamTable, tables } = accel.vmmReads;
   return [
-    `The VMM read guest memory ${count(commands)} times for commands, ${count(streamTable)} times ` +
-      `for the stream table at CFGI_STE, ${count(tables)} times for page tables and CDs.`,
+    `The VMM read guest memory ${count(commands)} times for commands, ${count(streamTable)} ` +
+      `times for the stream table at CFGI_STE, ${count(tables)} times for page tables and CDs.`,
   ];
 }
 

@@ -235,7 +235,8 @@ describe("the run of a VMM that walks", () => {
     const text = textOf("l1-vsmmu-virtio", "vmm-trace.txt");
     const walk = /(?:smmu_ptw_level.*iova=0xfffff040.*\n)+/.exec(text)?.[0] ?? "";
     const [first, second] = text.split("vector 1 virq 256");
-    const changed = `${first}vector 1 virq 256${second.replace("smmuv3_translate", `${walk}smmuv3_translate`)}`;
+    const walked = second.replace("smmuv3_translate", `${walk}smmuv3_translate`);
+    const changed = `${first}vector 1 virq 256${walked}`;
     const { accel } = await replay("l1-vsmmu-virtio", { "vmm-trace.txt": changed });
     expect(accel?.walks.matched).toBe(1876);
   });

@@ -41,7 +41,7 @@ describe("errors", () => {
     expect(rig.smmu.takeInterrupts().gerror).toBe(false);
   });
 
-  test("acknowledging refetches the entry that was rewritten: no PROD write is needed", async () => {
+  test("acknowledging refetches the rewritten entry: no PROD write is needed", async () => {
     const rig = await Rig.ready();
     rig.submit(mark(0), BAD, mark(2));
     rig.map.writeBytes(rig.cmdqAt + 16n, mark(1));

@@ -157,7 +157,7 @@ describe("overflow", () => {
 });
 
 describe("aborts", () => {
-  test("a queue that nothing backs raises EVENTQ_ABT_ERR and stops until acknowledged", async () => {
+  test("a queue that nothing backs raises EVENTQ_ABT_ERR until acknowledged", async () => {
     const rig = await Rig.ready({ eventqAt: HOLE });
     expect(fault(rig, 1)).toBe(false);
     expect(rig.read(R.GERROR)).toBe(EVENTQ_ABT_ERR);

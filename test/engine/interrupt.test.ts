@@ -57,7 +57,7 @@ describe("the event queue", () => {
     expect(rig.smmu.takeInterrupts().eventq).toBe(true);
   });
 
-  test("raises nothing while its interrupt is disabled, nor later for what happened then", async () => {
+  test("raises nothing while its interrupt is disabled, nor later", async () => {
     const rig = await Rig.ready();
     rig.write(R.IRQ_CTRL, GERROR_IRQEN);
     fault(rig);

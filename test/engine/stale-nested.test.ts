@@ -205,7 +205,7 @@ describe("many", () => {
     expect(look(rig, 1, VA)).toBe("new");
   });
 
-  test("streams: more than the configuration cache holds, each dropped by its own command", async () => {
+  test("streams: more than are cached, each dropped by its own command", async () => {
     const rig = await Rig.bare({ cache: "fast" });
     const log2 = 12;
     const table = rig.allocate(64 << log2);

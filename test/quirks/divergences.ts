@@ -44,7 +44,9 @@ export function divergenceTable(tests: ReadonlyMap<number, string>): string {
     `|${heads.map(() => "---").join("|")}|`,
     ...QUIRKS.map((quirk) => row(quirk, tests)),
     "",
-    "Two of them end QEMU 10.0 and 11.1 (a guest can only end its own machine): a CD with IPS 6 or 7,",
-    "and an STE that enables stage 2 with S2AA64=0. `test/qemu/live.test.ts` shows both on a live QEMU.",
+    "Two of them end QEMU 10.0 and 11.1 (a guest can only end its own machine): " +
+      "a CD with IPS 6 or 7,",
+    "and an STE that enables stage 2 with S2AA64=0. " +
+      "`test/qemu/live.test.ts` shows both on a live QEMU.",
   ].join("\n");
 }

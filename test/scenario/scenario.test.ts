@@ -77,7 +77,19 @@ describe("scenario files", () => {
   });
 
   it("share steps by aliases", async () => {
-    const text = `name: shared\nsummary: Twice.\ncases:\n  - name: a\n    steps: &s\n      - plug: { function: f, at: "01.0", sid: 8 }\n        expect: { refused: null }\n  - name: b\n    machine: { compat: qemu }\n    steps: *s\n`;
+    const text = [
+      "name: shared",
+      "summary: Twice.",
+      "cases:",
+      "  - name: a",
+      "    steps: &s",
+      '      - plug: { function: f, at: "01.0", sid: 8 }',
+      "        expect: { refused: null }",
+      "  - name: b",
+      "    machine: { compat: qemu }",
+      "    steps: *s",
+      "",
+    ].join("\n");
     const result = await runScenario(parseScenario(text));
     expect(result.cases.map((c) => c.steps.length)).toEqual([1, 1]);
     expect(result.ok).toBe(true);

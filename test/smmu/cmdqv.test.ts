@@ -151,7 +151,7 @@ describe("the untrapped queue", () => {
     expect(machine.dma(nvme, IOVA).pa).toBe(machine.hpaOf(GPA + 0x1000n));
   });
 
-  it("stops at a command that is not allowed there, and goes on after the acknowledge", async () => {
+  it("stops at a command that is not allowed there, and goes on once acknowledged", async () => {
     const { machine, domain, produce, read, write } = await running();
     produce(tlbiNhVa(domain.tag, IOVA), sync(), PLAIN_SYNC);
     expect(read(DIRECT + CONS)).toBe((4n << 24n) | 1n);

@@ -131,7 +131,7 @@ describe("a vector that changes while MSI-X is on", () => {
     expect(r.commits()).toBe(2);
   });
 
-  it("has no route when its address cannot be translated, and user space sends its messages", () => {
+  it("has no route without a translation, and user space sends its messages", () => {
     const r = rig("fault");
     r.program(0, { address: IOVA, data: 3 });
     r.device.setEnabled(true);

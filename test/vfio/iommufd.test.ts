@@ -152,7 +152,7 @@ describe("IOAS", () => {
     expect(errnoOf(() => host.client.unmap(ioas, iova, bytes))).toBe(errno);
   });
 
-  test("a mapping stands in the stage 2 of the nest parent, and leaves it with its invalidation", () => {
+  test("a mapping stands in the nest parent's stage 2, and leaves it invalidated", () => {
     const { host, ioas, parent } = mapped();
     const { host: domain } = host.iommufd.objects.get<HwptPaging>(parent, "hwpt-paging");
     const leaf = () => (domain as HostPagingDomain).table.lookup(0x4000_0000n).descriptor;

@@ -83,7 +83,7 @@ test("a bypass that was attached before the vDEVICE existed reports nothing", ()
   expect(host.driver.handleEvent(unhex(RECORDED)).vsid).toBeUndefined();
 });
 
-test("more events than fit leave one marker at the tail, with the sequence of the last one lost", () => {
+test("more events than fit leave one marker at the tail: the last one lost", () => {
   const { host, file } = reporting();
   for (let i = 0; i < 5; i++) host.driver.handleEvent(unhex(RECORDED));
   const bytes = file.read(1000);

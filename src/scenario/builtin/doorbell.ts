@@ -193,8 +193,8 @@ export const msiGpaV2m: Scenario = {
 export const msiGpaNone: Scenario = {
   name: "msi-gpa-none",
   summary:
-    "A machine without MSI controller leaves msi-gpa 0: functions have no MSI-X, so the doorbell, " +
-    "which must never be 0, is never asked for.",
+    "A machine without MSI controller leaves msi-gpa 0: functions have no MSI-X, so the " +
+    "doorbell, which must never be 0, is never asked for.",
   cases: [
     {
       name: "none",
@@ -218,8 +218,8 @@ export const msiGpaNone: Scenario = {
 export const maskedVector: Scenario = {
   name: "masked-vector",
   summary:
-    "A masked vector is signalled to user space, which stores the message to untranslated memory: " +
-    "at the guest's IOVA, where nothing is.",
+    "A masked vector is signalled to user space, which stores the message to untranslated " +
+    "memory: at the guest's IOVA, where nothing is.",
   cases: [
     {
       name: "masked, raised, unmasked",
@@ -248,8 +248,8 @@ export const maskedVector: Scenario = {
 export const rcuExits: Scenario = {
   name: "rcu-exits",
   summary:
-    "All four exits of the route fix-up leave its RCU read section at depth 0; a scope guard that " +
-    "the doorbell's path jumps over would end a section that never began.",
+    "All four exits of the route fix-up leave its RCU read section at depth 0; a scope guard " +
+    "that the doorbell's path jumps over would end a section that never began.",
   cases: [
     {
       name: "exits",

@@ -54,8 +54,8 @@ export const hotPlug: Scenario = {
 export const blockersScenario: Scenario = {
   name: "blockers",
   summary:
-    "An accelerated guest cannot be migrated; the function that made a vIOMMU with a CMDQV cannot " +
-    "be unplugged.",
+    "An accelerated guest cannot be migrated; the function that made a vIOMMU with a CMDQV " +
+    "cannot be unplugged.",
   cases: [
     {
       name: "with a CMDQV",

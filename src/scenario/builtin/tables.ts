@@ -41,8 +41,8 @@ const passthrough: Step[] = [
 export const passthroughWalk: Scenario = {
   name: "passthrough-walk",
   summary:
-    "A guest lets SubstreamID 0 bypass stage 1 (S1DSS): a VMM that walks reads CD 0 all the same, " +
-    "raises C_BAD_CD in the guest and loses the route.",
+    "A guest lets SubstreamID 0 bypass stage 1 (S1DSS): a VMM that walks reads CD 0 all the " +
+    "same, raises C_BAD_CD in the guest and loses the route.",
   cases: [
     {
       name: "walk",
@@ -85,8 +85,8 @@ const tornMiddle: Step[] = [
 export const tornSte: Scenario = {
   name: "torn-ste",
   summary:
-    "A route is made while the guest is in the middle of rewriting the STE: a walk sees a mixture " +
-    "and raises an event that hardware never would.",
+    "A route is made while the guest is in the middle of rewriting the STE: a walk sees a " +
+    "mixture and raises an event that hardware never would.",
   cases: [
     {
       name: "walk",
