@@ -2,6 +2,7 @@
 // capture.
 import { spawnSync } from "node:child_process";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -9,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -131,7 +133,12 @@ async function bundle() {
       external: ["esbuild"],
       banner: { js: "#!/usr/bin/env node" },
     });
+    chmodSync(join(dist, `${name}.js`), 0o755);
   }
+  // QEMU's test library goes by the end of the file's name.
+  const link = join(dist, "vsmmu-system-aarch64");
+  rmSync(link, { force: true });
+  symlinkSync("vsmmu-system-aarch64.js", link);
 }
 
 function copyCapture() {
