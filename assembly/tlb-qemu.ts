@@ -237,21 +237,23 @@ function removes(e: usize, kind: u32, asid: i32, vmid: i32, iova: u64, rangeMask
 
 /** Removes the entries that match; the scan is over at most 256. */
 export function qemuRemove(kind: u32, asid: i32, vmid: i32, iova: u64, rangeMask: u64): void {
-  for (let b: u32 = 0; b < BUCKETS; b++) {
-    let link = IOTLB + ((<usize>b) << 2);
-    let e = <usize>load<u32>(link);
-    while (e != 0) {
-      const next = <usize>load<u32>(e, E_NEXT);
-      if (removes(e, kind, asid, vmid, iova, rangeMask)) unlink(link, e);
-      else link = e + E_NEXT;
-      e = next;
-    }
+  for (let i: u32 = 0; i < ENTRIES_MAX && used != 0; i++) {
+    const e = IOTLB + ENTRIES_OFFSET + <usize>i * ENTRY_BYTES;
+    if (load<u8>(e, E_BITS) == 0) continue;
+    if (removes(e, kind, asid, vmid, iova, rangeMask)) unlink(e);
   }
 }
 
-function unlink(link: usize, e: usize): void {
+/** Takes an entry out of its bucket's chain and back to the free list; no bits marks it free. */
+function unlink(e: usize): void {
+  const iova = load<u64>(e, E_IOVA);
+  const tg = <u32>load<u8>(e, E_TG);
+  const level = <u32>load<u8>(e, E_LEVEL);
+  let link = bucketOf(load<i32>(e, E_ASID), load<i32>(e, E_VMID), iova, tg, level);
+  while (<usize>load<u32>(link) != e) link = <usize>load<u32>(link) + E_NEXT;
   store<u32>(link, load<u32>(e, E_NEXT));
   store<u32>(e, freeList, E_NEXT);
+  store<u8>(e, 0, E_BITS);
   freeList = <u32>e;
   used--;
 }
@@ -260,8 +262,6 @@ function unlink(link: usize, e: usize): void {
 export function qemuRemoveExact(asid: i32, vmid: i32, iova: u64, tg: u32, level: u32): bool {
   const e = find(asid, vmid, iova, tg, level);
   if (e == 0) return false;
-  let link = bucketOf(asid, vmid, iova, tg, level);
-  while (<usize>load<u32>(link) != e) link = <usize>load<u32>(link) + E_NEXT;
-  unlink(link, e);
+  unlink(e);
   return true;
 }
