@@ -11,6 +11,8 @@ const NORMAL_NC: u32 = 0x44;
 const NORMAL_WB: u32 = 0xff;
 const NIBBLE: u32 = 0x0f;
 const NIBBLE_BITS: u32 = 4;
+/** log2 of the bits of one attribute of a MAIR. */
+const MAIR_SHIFT: u64 = 3;
 const NC: u32 = 0x4;
 const WT: u32 = 0x8;
 const WB: u32 = 0xc;
@@ -48,7 +50,7 @@ function normalNibble(nibble: u32): u32 {
 
 /** Attr<index> of a MAIR, brought to one encoding for each type. */
 export function mairAttribute(mair: u64, index: u32): u32 {
-  const byte = <u32>(mair >> ((<u64>index) << 3)) & 0xff;
+  const byte = <u32>(<u8>(mair >> ((<u64>index) << MAIR_SHIFT)));
   if (isDevice(byte)) return byte & DEVICE_FIELD;
   return (byte & ~NIBBLE) | normalNibble(byte & NIBBLE);
 }

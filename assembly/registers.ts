@@ -71,6 +71,13 @@ import { noteStreamTableConfig, resetStreamTableConfig } from "./streamtable";
 
 /** The identification registers at the end of page 0's first 4 KiB. */
 const PIDR_FIRST: u32 = 0xfd0;
+const WORD_SHIFT: u32 = 2;
+const BYTE_SHIFT: u32 = 3;
+const WORDS_PER_ROW: u32 = 4;
+/** PIDR4-7, PIDR0-3 and CIDR0-3 of an Arm MMU-600, the first register in the lowest byte. */
+const PIDR4: u32 = 0x00000004;
+const PIDR0: u32 = 0x10f0b484;
+const CIDR0: u32 = 0xb105f00d;
 /** LOG2SIZE of the queue bases at reset. */
 const QUEUE_LOG2_RESET: u64 = 0x13;
 /** GBPA at reset: incoming shareability. */
@@ -87,30 +94,11 @@ function isWide(offset: u32): bool {
   );
 }
 
-/** Peripheral and component identification; the values of an Arm MMU-600. */
+/** Peripheral and component identification (6.3.170): one byte in each of twelve words. */
 function identification(offset: u32): u32 {
-  switch (offset - PIDR_FIRST) {
-    case 0x00:
-      return 0x04;
-    case 0x10:
-      return 0x84;
-    case 0x14:
-      return 0xb4;
-    case 0x18:
-      return 0xf0;
-    case 0x1c:
-      return 0x10;
-    case 0x20:
-      return 0x0d;
-    case 0x24:
-      return 0xf0;
-    case 0x28:
-      return 0x05;
-    case 0x2c:
-      return 0xb1;
-    default:
-      return 0;
-  }
+  const index = (offset - PIDR_FIRST) >> WORD_SHIFT;
+  const bytes = index < WORDS_PER_ROW ? PIDR4 : index < 2 * WORDS_PER_ROW ? PIDR0 : CIDR0;
+  return <u32>(<u8>(bytes >> ((index % WORDS_PER_ROW) << BYTE_SHIFT)));
 }
 
 /** Reads `size` (4 or 8) bytes; anything unimplemented reads as zero. */

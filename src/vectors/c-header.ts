@@ -15,7 +15,7 @@ const DECLARATIONS = `#include <stddef.h>
 
 struct vsmmu_field { const char *name; uint64_t value; };
 
-/* An STE, CD, L1STD or command: \`count\` 64-bit words; the list of fields ends with a null name. */
+/* An STE, CD, L1STD or command: \`count\` 64-bit words; the fields end with a null name. */
 struct vsmmu_entry {
     const char *id, *structure;
     unsigned count;
@@ -31,9 +31,9 @@ struct vsmmu_event {
     const struct vsmmu_field *fields;
 };
 
-/* 'w' and 'r': register at offset \`at\`; 's': store of 64 bits; 'a' and 'A': device reads or writes
-   \`bytes\` at \`at\`. \`outcome\` and the members after it are the answer: of 'r' the value; of an access
-   "ok", "bypass", "abort" or "none", and the event records that it adds. */
+/* 'w' and 'r': register at offset \`at\`; 's': store of 64 bits; 'a' and 'A': device reads or
+   writes \`bytes\` at \`at\`. \`outcome\` and the members after it are the answer: of 'r' the
+   value; of an access "ok", "bypass", "abort" or "none", and the event records that it adds. */
 struct vsmmu_step {
     char what;
     uint32_t stream, bytes;
@@ -98,12 +98,15 @@ function recordWords(record: string): string {
 const eventsOf = (answer: StepAnswer): string[] =>
   answer !== null && typeof answer === "object" ? answer.events : [];
 
+const registerRow = (what: "w" | "r", bytes: number, offset: Hex, value: Hex): string =>
+  `{ '${what}', 0, ${bytes}, ${wide(offset)}, ${wide(value)}, 0, 0, 0, 0, 0, 0 }`;
+
 function stepRow(step: Step, answer: StepAnswer, records: string): string {
   switch (step.do) {
     case "write":
-      return `{ 'w', 0, ${step.bytes}, ${wide(step.offset)}, ${wide(step.value)}, 0, 0, 0, 0, 0, 0 }`;
+      return registerRow("w", step.bytes, step.offset, step.value);
     case "read":
-      return `{ 'r', 0, ${step.bytes}, ${wide(step.offset)}, ${wide(answer as Hex)}, 0, 0, 0, 0, 0, 0 }`;
+      return registerRow("r", step.bytes, step.offset, answer as Hex);
     case "store":
       return `{ 's', 0, 8, ${wide(step.address)}, ${wide(step.value)}, 0, 0, 0, 0, 0, 0 }`;
     case "access": {
@@ -160,8 +163,8 @@ export function cHeader(vectors: readonly Vector[]): string {
   const runs = vectors.filter((v): v is RunVector => "steps" in v.given).map(runParts);
   const entryRows = entries.map(({ id, given }) => {
     const words = given.words.map(wide).join(", ");
-    const structure = text(given.structure);
-    return `    { ${text(id)}, ${structure}, ${given.words.length}, { ${words} }, fields_${symbol(id)} },`;
+    const head = `${text(id)}, ${text(given.structure)}, ${given.words.length}`;
+    return `    { ${head}, { ${words} }, fields_${symbol(id)} },`;
   });
   const eventRows = events.map(({ id, provenance, given, expect }) => {
     const head = `${text(id)}, ${text(provenance)}, ${text(expect.name)}, ${expect.type}`;

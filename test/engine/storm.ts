@@ -206,7 +206,7 @@ function own(draw: Draw, { subject }: Field): void {
   }
 }
 
-/** Pages vanish, become constant, or come back as other RAM. Not part of a storm: maps have memory. */
+/** Pages vanish, become constant, or come back as other RAM. No part of a storm: maps allocate. */
 export function changeMap(draw: Draw, { subject, pages }: Field): void {
   const { map } = subject;
   const page = draw.pick(pages);

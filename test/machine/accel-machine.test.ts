@@ -1,4 +1,5 @@
-// A passed-through function DMAs, faults and interrupts through an accelerated vSMMU and a physical SMMU.
+// A passed-through function DMAs, faults and interrupts through an accelerated vSMMU and a physical
+// SMMU.
 import { describe, expect, it } from "vitest";
 import { AccelMachine, type AccelMachineOptions } from "../../src/machine/accel-machine.ts";
 import { LPI_FIRST } from "../../src/machine/guest-its.ts";

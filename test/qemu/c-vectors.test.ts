@@ -1,4 +1,5 @@
-// The C header of vectors compiles without a warning, and C programs that use it find no difference.
+// The C header of vectors compiles without a warning, and C programs that use it find no
+// difference.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

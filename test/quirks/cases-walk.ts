@@ -1,3 +1,4 @@
+// Programs on which walks show QEMU's divergences, one for each quirk of translation.
 import {
   big,
   event,

@@ -1,4 +1,5 @@
-// What an accelerated vSMMU does with each command, what it hands to the host, and where QEMU's differs.
+// What an accelerated vSMMU does with each command, what it hands to the host, and where QEMU's
+// differs.
 import { describe, expect, it } from "vitest";
 import { AccelMachine, type AccelMachineOptions } from "../../src/machine/accel-machine.ts";
 import { VeventReader } from "../../src/smmu/accel-events.ts";

@@ -46,7 +46,7 @@ describe("properties", () => {
     else expect(text).toMatch(refusal);
   });
 
-  it("on auto need a cold-plugged function; cmdqv=on with all else explicit escapes the check", () => {
+  it("on auto need a cold-plugged function; cmdqv=on with all else explicit escapes it", () => {
     const bare = { ...MACHINE, coldPluggedVfio: false };
     const explicit: AccelProperties = {
       ...DEFAULT_PROPERTIES,
