@@ -165,7 +165,7 @@ function textFields(id: number, text: EventText): FieldValue[] {
       ["InD", bit(flags.instruction)],
       ["RnW", bit(flags.read)],
       ["S2", bit(flags.stage === 2)],
-      ["CLASS", { CD: 0n, TT: 1n, IN: 2n, RESERVED: 3n }[flags.class]],
+      ["CLASS", flags.class && { CD: 0n, TT: 1n, IN: 2n, RESERVED: 3n }[flags.class]],
       ["TTRnW", flags.ttRead === undefined ? undefined : bit(flags.ttRead)],
     );
   return list
@@ -186,7 +186,7 @@ function eventOfText(text: EventText): EventRecord {
     complete: false,
     source: "text",
     ...facts(id, fields),
-    ...(text.numbers.ssid ? { ssid: text.numbers.ssid } : {}),
+    ...defined({ sid: text.numbers.sid, ssid: text.numbers.ssid || undefined }),
     client: text.client,
     fields,
     hints: [],

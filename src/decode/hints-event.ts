@@ -29,6 +29,7 @@ function accessOf(e: EventRecord): string {
 /** The sentence about this event, with its numbers. */
 function meaningHints(e: EventRecord): Hint[] {
   const id = `event-${e.event}`;
+  if (e.id < 0) return [hintOf("event-unnamed")];
   if (!(id in HINT_TEXTS))
     return [hintOf(e.id >= 0xe0 && e.id <= 0xef ? "event-impdef" : "event-reserved")];
   const hints = [
@@ -144,7 +145,7 @@ function stage2Hints(e: EventRecord): Hint[] {
   } else if (e.class === "CD") {
     const implausible = e.ipa === 0n && e.iova !== 0n;
     hints.push(implausible ? hintOf("class-implausible") : hintOf("s2-cd", { ipa }));
-  } else {
+  } else if (e.class === "IN") {
     hints.push(hintOf("s2-in", { ipa }));
     if (isDoorbellWrite(e)) hints.push(hintOf("s2-msi"));
   }

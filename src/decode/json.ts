@@ -23,7 +23,10 @@ const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
 
 function valueJson(key: string, value: unknown): Json | undefined {
   if (typeof value === "bigint") return hex(value);
-  if (typeof value === "number") return HEX_KEYS.has(key) ? hex(value) : value;
+  if (typeof value === "number") {
+    if (!HEX_KEYS.has(key)) return value;
+    return value < 0 ? undefined : hex(value);
+  }
   if (typeof value === "string" || typeof value === "boolean") return value;
   if (Array.isArray(value)) return value.map((v) => valueJson(key, v) ?? null);
   return typeof value === "object" && value !== null ? objectJson(value) : undefined;

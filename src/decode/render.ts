@@ -116,9 +116,9 @@ function hintLines(hints: readonly Hint[], page: Page): string[] {
 function titleOf(r: DecodedRecord): string {
   switch (r.kind) {
     case "event":
-      return `event ${hexOf(Math.max(0, r.id))} ${r.event}`;
+      return `event ${r.id < 0 ? "" : `${hexOf(r.id)} `}${r.event}`;
     case "command":
-      return `command ${hexOf(Math.max(0, r.opcode))} ${r.command}`;
+      return `command ${r.opcode < 0 ? "" : `${hexOf(r.opcode)} `}${r.command}`;
     case "structure":
       return [
         r.structure,

@@ -6,6 +6,8 @@ import {
   type ErrorRecord,
   type EventRecord,
   type FeaturesRecord,
+  recordJson,
+  renderResult,
   type StructureRecord,
 } from "../../src/decode/index.ts";
 import { kernelLines } from "./kernel-text.ts";
@@ -108,6 +110,35 @@ describe("the kernel's own decoding", () => {
     expect(e.fields.find((f) => f.name === "TTRnW")?.value).toBe(1n);
     expect(e.fields.find((f) => f.name === "STAG")?.value).toBe(0x1fn);
     expect(ids(e)).toEqual(expect.arrayContaining(["s2-tt", "class-tt", "event-stalled"]));
+  });
+
+  test("an event that the driver cannot name keeps its stream and gets no number", () => {
+    const result = decodeText(`${P} event: UNKNOWN client: 0000:01:00.0 sid: 0x100 ssid: 0x0`);
+    const [e] = result.records as EventRecord[];
+    expect(e).toMatchObject({ event: "UNKNOWN", sid: 0x100, client: "0000:01:00.0" });
+    expect(ids(e)).toContain("event-unnamed");
+    expect(ids(e)).not.toContain("event-reserved");
+    expect(recordJson(e)).not.toHaveProperty("id");
+    expect(recordJson(e)).toHaveProperty("sid", "0x100");
+    expect(renderResult(result)[0]).toMatch(/^event UNKNOWN/);
+  });
+
+  test("a class in words that the driver does not use is absent, not guessed", () => {
+    const text = (words: string): EventRecord =>
+      one<EventRecord>(
+        [
+          `${P} event: F_PERMISSION client: 0000:01:00.0 sid: 0x100 ssid: 0x0 iova: ` +
+            "0x1000 ipa: 0x44000",
+          `${P} priv data read s2 "${words}" stag: 0x0`,
+        ].join("\n"),
+      );
+    const odd = text("Somewhere on the way");
+    expect(odd).toMatchObject({ stage: 2, direction: "read" });
+    expect(odd).not.toHaveProperty("class");
+    expect(odd.fields.map((f) => f.name)).not.toContain("CLASS");
+    expect(ids(odd)).not.toContain("s2-in");
+    expect(text("Reserved")).toMatchObject({ class: "RESERVED" });
+    expect(ids(text("Input address caused fault"))).toContain("s2-in");
   });
 
   test("an address of page offset 0x040 is a doorbell here too", () => {

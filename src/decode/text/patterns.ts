@@ -41,7 +41,8 @@ export interface EventFlags {
   readonly instruction: boolean;
   readonly read: boolean;
   readonly stage: 1 | 2;
-  readonly class: "CD" | "TT" | "IN" | "RESERVED";
+  /** Absent when the text has another wording than the driver's. */
+  readonly class?: "CD" | "TT" | "IN" | "RESERVED";
   readonly ttRead?: boolean;
   readonly stall: boolean;
   readonly stag: number;
@@ -128,13 +129,15 @@ const EVENT_FLAGS = new RegExp(
 function classOf(text: string): EventFlags["class"] {
   if (/^CD/i.test(text)) return "CD";
   if (/^Stage 1|^TT/i.test(text)) return "TT";
-  return /^Input|^IN/i.test(text) ? "IN" : "RESERVED";
+  if (/^Input|^IN/i.test(text)) return "IN";
+  return /^Reserved/i.test(text) ? "RESERVED" : undefined;
 }
 
 function eventFlags(line: string): Finding | undefined {
   const m = EVENT_FLAGS.exec(line);
   if (m === null) return undefined;
   const ttd = m[6]?.trim().toLowerCase();
+  const cls = classOf(m[5]);
   return {
     type: "event-flags",
     at: m.index,
@@ -143,7 +146,7 @@ function eventFlags(line: string): Finding | undefined {
       instruction: m[2].toLowerCase() === "inst",
       read: m[3].toLowerCase() === "read",
       stage: m[4] === "1" ? 1 : 2,
-      class: classOf(m[5]),
+      ...(cls === undefined ? {} : { class: cls }),
       ...(ttd === undefined ? {} : { ttRead: ttd === "ttd_read" }),
       stall: m[7] !== undefined,
       stag: hex(m[8]),
