@@ -35,7 +35,8 @@ private_apt() {
   : >"$state/status"
   printf 'deb %s %s main\n' "$uri" "$suite" >"$state/etc/sources.list"
   apt-get -qq \
-    -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::State::Lists="$state/lists" \
+    -o Dir::State="$state" -o Dir::State::status="$state/status" \
+    -o Dir::State::Lists="$state/lists" \
     -o Dir::Cache="$state" -o Dir::Cache::archives="$state/archives" \
     -o Dir::Etc::sourcelist="$state/etc/sources.list" -o Dir::Etc::sourceparts=/dev/null \
     -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts="$state/etc/preferences.d" \
@@ -49,7 +50,8 @@ unpack() {
   rm -rf "$cache"
   mkdir -p "$root"
   private_apt "$state" "$uri" "$suite" update || return 1
-  private_apt "$state" "$uri" "$suite" -y --download-only install qemu-system-arm || return 1
+  private_apt "$state" "$uri" "$suite" -y --download-only install qemu-system-arm ||
+    return 1
   local package
   for package in "$state"/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
   rm -rf "$state"
@@ -59,7 +61,8 @@ unpack() {
 write_launcher() {
   local root="$cache/root" loader triplet
   loader="$(find "$root" -name 'ld-linux*.so.*' | sort | head -n 1)"
-  triplet="$(basename "$(dirname "$(find "$root" -path '*-linux-gnu*/libc.so.6' | sort | head -n 1)")")"
+  triplet="$(find "$root" -path '*-linux-gnu*/libc.so.6' | sort | head -n 1)"
+  triplet="$(basename "$(dirname "$triplet")")"
   cat >"$launcher" <<LAUNCH
 #!/bin/bash
 root='$root'
@@ -84,7 +87,7 @@ for suite in sid bookworm-backports bookworm; do
   if unpack "$uri" "$suite"; then
     write_launcher
     if version="$("$launcher" --version 2>/dev/null | head -n 1)"; then
-      [ "$suite" = sid ] || say "note: suite sid could not be used; this is the newest that could be had"
+      [ "$suite" = sid ] || say "note: suite sid could not be used; this is the newest to be had"
       say "installed from $suite: $version"
       echo "$launcher"
       exit 0

@@ -7,7 +7,7 @@ import { BATCH, GoldenMachine } from "../../src/conform/golden.ts";
 import { parseGoldenCase } from "../../src/conform/golden-case.ts";
 import { hex, type Op, type Program } from "../../src/conform/program.ts";
 import { runProgram } from "../../src/conform/run.ts";
-import { describeDifference, search } from "./differential.ts";
+import { describeDifference, type Recorder, search } from "./differential.ts";
 import { missingInQemu, qemuCommand, qemuVersion, startOurs, startQemu } from "./emulators.ts";
 import { GoldenQemu, randomCases } from "./golden.ts";
 import {
@@ -35,8 +35,8 @@ import { KINDS } from "./spec.ts";
 
 /** A run uses the day's seed unless one is given; the number is printed for repeating it. */
 const SEED = Number(process.env.VSMMU_SEED ?? 20260821);
-const PROGRAMS = Number(process.env.VSMMU_PROGRAMS ?? 60);
-const BATCHES = Number(process.env.VSMMU_BATCHES ?? 40);
+const PROGRAMS = Number(process.env.VSMMU_PROGRAMS ?? 80);
+const BATCHES = Number(process.env.VSMMU_BATCHES ?? 64);
 
 let qemu: Qtest;
 let ours: Qtest;
@@ -52,14 +52,54 @@ afterAll(async () => {
   expect(await ours?.stop()).toBe(0);
 });
 
+/** What the programs below have met, in a few words each. */
+const met = new Set<string>();
+
+/** Notes what a program did on QEMU: kinds of look-ups, reads, faults, queue states. */
+const note: Recorder = (program, record) => {
+  let changed = false;
+  program.ops.forEach((op, i) => {
+    const answer = record.answers[i];
+    if (op.op === "mem") changed = true;
+    if (op.op === "get" && BigInt(op.at) === 0x60n && BigInt(answer as string) % 2n === 1n) {
+      met.add("command error");
+    }
+    if (op.op !== "dma" || answer === null || typeof answer === "string") return;
+    const ok = answer.trace.some((line) => line.startsWith("ok "));
+    if (!op.write && ok) met.add("read");
+    for (const line of answer.trace) {
+      const [what, ...rest] = line.split(" ");
+      if (what === "cfg") met.add(line);
+      else if (what === "look") met.add(`look ${rest[3]}`);
+      else if (what === "pte" || what === "ok")
+        met.add(`${what} stage ${rest.at(what === "ok" ? 2 : 0)}`);
+      else met.add(what);
+      if (what === "look" && rest[3] === "hit" && changed) met.add("hit after an edit");
+    }
+  });
+  for (let at = 2; at + 2 <= record.events.length; at += 64) {
+    met.add(`event ${record.events.slice(at, at + 2)}`);
+  }
+  if (program.kind === "overflow" && record.answers.includes("0x4")) met.add("queue overflow");
+};
+
 describe("random programs", () => {
   test.each(KINDS)("%s", async (kind) => {
-    const options = { seed: SEED, runs: PROGRAMS };
+    const options = { seed: SEED, runs: PROGRAMS, recorder: note };
     const result = await search(kind, options, qemu, ours);
     expect(result.difference && describeDifference(result.difference)).toBeUndefined();
     expect(result.programs).toBe(PROGRAMS);
     expect(result.cases).toBeGreaterThan(PROGRAMS);
   });
+});
+
+test("the programs met every kind of look-up, stage, fault and queue state", () => {
+  const wanted = ["cfg hit", "cfg miss", "look hit", "look miss", "hit after an edit", "l1std"];
+  wanted.push("ste", "cd", "ins", "bypass", "abort", "disabled", "read", "command error");
+  wanted.push("queue overflow", "pte stage 1", "pte stage 2", "pte stage 3");
+  for (const stage of [1, 2, 3]) wanted.push(`ok stage ${stage}`);
+  for (const type of ["02", "04", "0a", "10", "11", "12", "13"]) wanted.push(`event ${type}`);
+  expect(wanted.filter((what) => !met.has(what))).toEqual([]);
 });
 
 test("random configurations in batches of 64", async () => {
