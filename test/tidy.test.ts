@@ -59,7 +59,9 @@ const HEADERS = [
 /** Lines that look like the header of a function and are none. */
 const NO_FUNCTION = /^\s*(if|for|while|switch|return|else|catch|test|it|describe|expect)\b/;
 
-/** Functions that are too long: a header that ends in `{`, up to the brace at its own indentation. */
+/**
+ * Functions that are too long: a header that ends in `{`, up to the brace at its own indentation.
+ */
 function longFunctions({ name, lines }: Source): string[] {
   const found: string[] = [];
   lines.forEach((line, start) => {

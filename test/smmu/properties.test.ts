@@ -1,4 +1,5 @@
-// Properties of an accelerated vSMMU, the host it needs, and the order in which a live STE is rewritten.
+// Properties of an accelerated vSMMU, the host it needs, and the order in which a live STE is
+// rewritten.
 import { describe, expect, it } from "vitest";
 import {
   type AccelProperties,

@@ -1,4 +1,5 @@
-// HWPT_INVALIDATE: which commands of a guest a vIOMMU converts, refuses and counts, kernel by kernel.
+// HWPT_INVALIDATE: which commands of a guest a vIOMMU converts, refuses and counts, kernel by
+// kernel.
 import { describe, expect, test } from "vitest";
 import { command } from "../../src/tables/command.ts";
 import { nestedHost, unhex } from "./host.ts";
