@@ -41,6 +41,8 @@ function splitCommands(effects: readonly TraceLine[]): CommandLines[] {
 
 /** Puts what the guest wrote into its memory. */
 export class AccelGuestMemory {
+  /** Commands on the host's queue when the first forwarded command had to be guessed. */
+  certain = Number.POSITIVE_INFINITY;
   private taken = 0;
   private forwarded = 0;
 
@@ -69,6 +71,8 @@ export class AccelGuestMemory {
     const isForwarded = one.lines.some(({ name }) => name === FORWARDED);
     const logged = isForwarded ? this.source.forwarded[this.forwarded++] : undefined;
     const known = own ?? logged;
+    if (isForwarded && known === undefined)
+      this.certain = Math.min(this.certain, this.rig.port.commands.length);
     return known === undefined ? synthesizeCommand(one) : bytesFromHex(known);
   }
 
