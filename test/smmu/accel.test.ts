@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { AccelMachine, type AccelMachineOptions } from "../../src/machine/accel-machine.ts";
 import { VeventReader } from "../../src/smmu/accel-events.ts";
 import { ACCEL_QUIRKS, accelQuirks } from "../../src/smmu/accel-quirks.ts";
-import { CR0, EVENTQ_CONS } from "../../src/spec/register.ts";
+import { CR0, EVENTQ_CONS, STRTAB_BASE } from "../../src/spec/register.ts";
 import { STE } from "../../src/spec/ste.ts";
 import { getField, packFields } from "../../src/spec/word.ts";
 import { cfgiCd, cfgiSte, command } from "../../src/tables/command.ts";
@@ -117,6 +117,21 @@ describe("gaps", () => {
       expect(machine.dma(nvme, GPA).stage).toBe(stage);
       machine.accel.writeRegister(CR0.offset, on);
       expect(machine.dma(nvme, GPA).stage).toBe(3);
+    }
+  });
+
+  it("a stream without an STE aborts; in QEMU it keeps what it had", async () => {
+    for (const [compat, status] of [
+      ["arch", "abort"],
+      ["qemu", "ok"],
+    ] as const) {
+      const { machine, nvme, driver, domain } = await started({ compat });
+      driver.map(domain, GPA, GPA, 0x1000n);
+      const base = machine.accel.readRegister(STRTAB_BASE.offset, 8);
+      machine.map.writeU64(getField(STRTAB_BASE, [base], "ADDR"), 0n);
+      driver.issue(cfgiSte(nvme.sid));
+      expect(driver.port.refused).toEqual([]);
+      expect(machine.dma(nvme, GPA).status).toBe(status);
     }
   });
 
