@@ -1,7 +1,8 @@
 // `npm run coverage`: which statements of assembly/ the tests reach.
 //
-// Builds dist/engine-coverage{,-shared}.wasm and their map engine-coverage.json, runs test suites on
-// them and writes .vsmmu/coverage/. Arguments other than --json are test paths for vitest.
+// Builds dist/engine-coverage{,-shared}.wasm and their map engine-coverage.json, runs test suites
+// on them, prints a table and writes .vsmmu/coverage/: the table, and each source with marks.
+// Arguments other than --json are test paths for vitest.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";

@@ -1,4 +1,4 @@
-// Put before each test file of the coverage run: loads the coverage modules, writes what they counted.
+// Before each test file of the coverage run: loads the coverage modules, writes their counts.
 import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
