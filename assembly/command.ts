@@ -213,9 +213,7 @@ function executeCfgi(c: usize, opcode: u32): u32 {
     invalidateStreams(sid, cmdCFGI_Range(c) + RANGE_BIAS);
     return CERROR_NONE;
   }
-  // QEMU drops the stream's configuration whichever stages there are.
-  const needsStage1 = opcode != CMD_CFGI_STE && !hasQuirk(Q_SILENT_COMMANDS);
-  if (needsStage1 && !stage1Present) return CERROR_ILL;
+  if (opcode != CMD_CFGI_STE && !stage1Present) return CERROR_ILL;
   invalidateStream(sid);
   return CERROR_NONE;
 }
