@@ -69,11 +69,17 @@ function runTests(paths) {
 const collect = () =>
   mergeWords(readdirSync(RAW).map((name) => JSON.parse(readFileSync(join(RAW, name), "utf8"))));
 
+/** The text of each file that has points. */
+const sourcesOf = (map) =>
+  Object.fromEntries(
+    Object.keys(map).map((file) => [file, readFileSync(join(ROOT, file), "utf8")]),
+  );
+
 /** Writes the table and one annotated file per source. */
-function writeReport(map, summary) {
+function writeReport(map, sources, summary) {
   writeFileSync(join(OUT, "summary.txt"), `${tableOf(summary)}\n`);
   for (const { file, hits } of summary) {
-    const text = annotate(readFileSync(join(ROOT, file), "utf8"), map[file], hits);
+    const text = annotate(sources[file], map[file], hits);
     writeFileSync(join(OUT, `${basename(file)}.txt`), `${text}\n`);
   }
 }
@@ -84,9 +90,11 @@ async function main(args) {
   rmSync(OUT, { recursive: true, force: true });
   mkdirSync(RAW, { recursive: true });
   const map = await buildCoverage(join(ROOT, "dist"));
+  // The sources as compiled: they may change while the tests run.
+  const sources = sourcesOf(map);
   const passed = runTests(paths.length > 0 ? paths : SUITES.map((name) => `test/${name}/`));
   const summary = summarize(map, collect());
-  writeReport(map, summary);
+  writeReport(map, sources, summary);
   const plain = summary.map(({ hits: _, ...rest }) => rest);
   process.stdout.write(`${json ? JSON.stringify(plain, null, 2) : tableOf(summary)}\n`);
   process.exitCode = passed ? 0 : 1;
