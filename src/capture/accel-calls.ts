@@ -144,7 +144,7 @@ function withoutAddresses(io: string, digits: string): string {
 }
 
 /** The members of a logged call as text; addresses of the caller are left out. */
-export function describeLogged({ io, members }: LoggedCall): Record<string, string> {
+function describeLogged({ io, members }: LoggedCall): Record<string, string> {
   const kept = members.entries().filter(([name]) => !NO_MEMBERS.includes(name));
   return Object.fromEntries(
     kept.map(([name, field]) => [name, withoutAddresses(io, textOf(field.value))]),

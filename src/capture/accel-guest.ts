@@ -105,7 +105,7 @@ export class AccelGuestMemory {
 const HEX_PAIR = /ste=([0-9a-f]+):([0-9a-f]+)/;
 
 /** Words 0 and 1 of the STE in a line that prints word 1 first. */
-export function steIn(line: TraceLine): [bigint, bigint] | undefined {
+function steIn(line: TraceLine): [bigint, bigint] | undefined {
   const found = HEX_PAIR.exec(line.text);
   return found ? [BigInt(`0x${found[2]}`), BigInt(`0x${found[1]}`)] : undefined;
 }

@@ -13,8 +13,8 @@ import { VSTE_CONFIG } from "../vfio/iommufd/vste.ts";
 const MEMORY: Protection = { read: true, write: true };
 const REGISTERS: Protection = { read: true, write: true, device: true };
 /** The window that firmware reserves for MSIs of passed-through functions (IORT RMR). */
-export const RMR_BASE = 0x0800_0000n;
-export const RMR_BYTES = 0x10_0000n;
+const RMR_BASE = 0x0800_0000n;
+const RMR_BYTES = 0x10_0000n;
 const PAGE = 4096n;
 
 /** What the driver learns from the ID registers. */

@@ -14,7 +14,7 @@ import { Iommufd } from "../vfio/iommufd/iommufd.ts";
 import { UserMemory } from "../vfio/user-memory.ts";
 
 /** A host SMMU with both stages, 44-bit addresses, all granules and range invalidation. */
-export const DEFAULT_HOST: HwInfo = {
+const DEFAULT_HOST: HwInfo = {
   flags: 0,
   idr: [0xd44101b, 0x2730010, 0, 0x1414, 0, 0x74],
   iidr: 0,

@@ -17,7 +17,7 @@ import { ScenarioError, World } from "./world.ts";
 export const ACTION_NAMES = Object.keys(ACTIONS) as ActionName[];
 
 /** The action of a step; undefined when there is none, or more than one. */
-export function actionOf(step: Step): ActionName | undefined {
+function actionOf(step: Step): ActionName | undefined {
   const found = ACTION_NAMES.filter((name) => step[name] !== undefined);
   return found.length === 1 ? found[0] : undefined;
 }

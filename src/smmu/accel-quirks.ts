@@ -1,13 +1,6 @@
 // Where QEMU's accelerated SMMUv3 differs from the architecture, one named switch each
 // (ARCHITECTURE.md lists them).
 
-/** One difference of the accelerated path. */
-export interface AccelQuirk {
-  readonly name: string;
-  readonly arch: string;
-  readonly qemu: string;
-}
-
 const quirk = <const N extends string>(name: N, arch: string, qemu: string) => ({
   name,
   arch,

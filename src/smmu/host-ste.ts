@@ -29,7 +29,7 @@ export function addressSize(bits: number): number {
 }
 
 /** S2SL0 of a start level. */
-export function startLevelField(granule: GranuleShift, level: number): number {
+function startLevelField(granule: GranuleShift, level: number): number {
   return granule === 12 ? 2 - level : 3 - level;
 }
 

@@ -34,7 +34,7 @@ const BY_STREAM = new Set(
 const RANGED = new Set((["CMD_TLBI_NH_VA", "CMD_TLBI_NH_VAA"] as const).map(opcodeOf));
 
 /** True for the opcodes that the kernel takes in an invalidation array. */
-export const isForwardable = (opcode: number): boolean =>
+const isForwardable = (opcode: number): boolean =>
   opcode === NSNH_ALL || BY_VMID.has(opcode) || BY_STREAM.has(opcode);
 
 /**

@@ -46,7 +46,7 @@ export interface VsteObjection {
  * Every reason why the kernel would answer EIO to these two STE words; empty when it accepts them.
  * An invalid STE (V=0) is always accepted, whatever else it holds.
  */
-export function vsteObjections(word0: bigint, word1: bigint): VsteObjection[] {
+function vsteObjections(word0: bigint, word1: bigint): VsteObjection[] {
   const words = [word0, word1];
   if (getField(STE, words, "V") === 0n) return [];
   const extra = [word0 & ~ALLOWED[0], word1 & ~ALLOWED[1]];
