@@ -3,6 +3,8 @@
 /** Where the machine's parts lie (QEMU's `virt`). */
 export const ECAM = 0x4010000000n;
 export const SMMU = 0x09050000n;
+/** The first arm-smmuv3 that -device creates. */
+const DYNAMIC_SMMU = 0x0c000000n;
 export const ITS = 0x08080000n;
 export const REDISTRIBUTOR = 0x080a0000n;
 /** Guest-physical address that turns a 32-bit write into an LPI. */
@@ -10,6 +12,8 @@ export const DOORBELL = ITS + 0x10040n;
 
 /** A machine behind the qtest protocol, ours or QEMU. */
 export interface ProgramTarget {
+  /** Where the SMMU's registers are. */
+  readonly smmu: bigint;
   /** Resets the machine: every device as after power-on, RAM kept. */
   reset(): Promise<void>;
   /** Sends requests in order; one answer each, without the leading "OK ". */
@@ -42,9 +46,17 @@ const WINDOWS = 0x2e500000;
 const BUSES = [0x00, 0x37, 0xfe];
 const FUNCTIONS_PER_SLOT = 8;
 
+/** Stages that the SMMU of a board has: QEMU's machine-wide one has both. */
+export type BoardStage = "nested" | "1" | "2";
+
+/** Where the SMMU of a board with these stages is. */
+export const smmuOf = (stage: BoardStage): bigint => (stage === "nested" ? SMMU : DYNAMIC_SMMU);
+
 /** The arguments that create the board's functions. */
-export function boardArguments(machine = "virt,acpi=off,gic-version=3,iommu=smmuv3"): string[] {
-  const args = ["-machine", machine];
+export function boardArguments(stage: BoardStage = "nested"): string[] {
+  const args = ["-machine", "virt,acpi=off,gic-version=3"];
+  if (stage === "nested") args.push("-machine", "iommu=smmuv3");
+  else args.push("-device", `arm-smmuv3,primary-bus=pcie.0,stage=${stage}`);
   const device = (text: string) => args.push("-device", text);
   for (const slot of [1, 2]) {
     for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {

@@ -4,12 +4,13 @@ import type { Compat } from "../engine/types.ts";
 import { parseArguments } from "../qtest/arguments.ts";
 import { QtestMachine } from "../qtest/machine.ts";
 import { answerLine } from "../qtest/protocol.ts";
-import { boardArguments, type ProgramTarget, RAM_BYTES } from "./board.ts";
+import { boardArguments, type ProgramTarget, RAM_BYTES, SMMU } from "./board.ts";
 
 const MIB = 1048576;
 
 /** The machine that `vsmmu-system-aarch64` serves, without a socket between. */
 export class LocalTarget implements ProgramTarget {
+  readonly smmu = SMMU;
   readonly #machine: QtestMachine;
   readonly #trace: string[];
 

@@ -5,7 +5,6 @@ import {
   type ProgramTarget,
   RAM_BASE,
   RAM_BYTES,
-  SMMU,
   setUpBoard,
   testdevWrite,
 } from "./board.ts";
@@ -14,34 +13,36 @@ import { splitTrace } from "./trace.ts";
 
 const EVENTQ_PROD = 0xa8n;
 /** QEMU keeps these registers over a reset: back to their power-on values. */
-const FORGET = (
-  [
-    [0x28, 0, "l"],
-    [0x2c, 0, "l"],
-    [0x68, 0, "q"],
-    [0x70, 0, "l"],
-    [0x74, 0, "l"],
-    [0x80, 0, "q"],
-    [0x88, 0, "l"],
-    [0x90, 0x13, "q"],
-    [0xa0, 0x13, "q"],
-  ] as const
-).map(([at, value, size]) => `write${size} ${hex(SMMU + BigInt(at))} ${hex(value)}`);
+const FORGET = [
+  [0x28, 0, "l"],
+  [0x2c, 0, "l"],
+  [0x68, 0, "q"],
+  [0x70, 0, "l"],
+  [0x74, 0, "l"],
+  [0x80, 0, "q"],
+  [0x88, 0, "l"],
+  [0x90, 0x13, "q"],
+  [0xa0, 0x13, "q"],
+] as const;
 /** A place in RAM that no program uses, and the size of edu's buffer. */
 const ZEROS = 0x5ff00000n;
 const EDU_BUFFER_BYTES = 4096;
 /** Offsets within the 128 KiB frame: the read that ends a DMA's part of the trace. */
-const marker = `readl ${hex(SMMU + EVENTQ_PROD)}`;
+const markerOf = (smmu: bigint) => `readl ${hex(smmu + EVENTQ_PROD)}`;
 
 /** The requests of one step, and which of their answers counts (-1: none). */
-function requestsOf(op: Program["ops"][number], masters: Map<number, Master>): [string[], number] {
+function requestsOf(
+  op: Program["ops"][number],
+  masters: Map<number, Master>,
+  smmu: bigint,
+): [string[], number] {
   switch (op.op) {
     case "mem":
       return [[`writeq ${op.at} ${op.value}`], -1];
     case "reg":
-      return [[`write${op.size === 8 ? "q" : "l"} ${hex(SMMU + BigInt(op.at))} ${op.value}`], -1];
+      return [[`write${op.size === 8 ? "q" : "l"} ${hex(smmu + BigInt(op.at))} ${op.value}`], -1];
     case "get":
-      return [[`read${op.size === 8 ? "q" : "l"} ${hex(SMMU + BigInt(op.at))}`], 0];
+      return [[`read${op.size === 8 ? "q" : "l"} ${hex(smmu + BigInt(op.at))}`], 0];
     case "dma": {
       const master = masters.get(op.sid);
       if (!master) throw new Error(`no device has StreamID ${op.sid}`);
@@ -51,7 +52,7 @@ function requestsOf(op: Program["ops"][number], masters: Map<number, Master>): [
         master.kind === "edu"
           ? eduCopy(master, iova, op.bytes, op.write)
           : testdevWrite(master, iova, op.bytes);
-      return [[...requests, marker], requests.length];
+      return [[...requests, markerOf(smmu)], requests.length];
     }
   }
 }
@@ -97,7 +98,10 @@ function reached(parts: string[][]): bigint[] {
 /** Runs one program on a machine fresh out of reset, and leaves RAM zero where it was used. */
 export async function runProgram(machine: ProgramTarget, program: Program): Promise<ProgramRecord> {
   await machine.reset();
-  await machine.send(FORGET);
+  const { smmu } = machine;
+  await machine.send(
+    FORGET.map(([at, value, size]) => `write${size} ${hex(smmu + BigInt(at))} ${hex(value)}`),
+  );
   const masters = new Map((await setUpBoard(machine)).map((m) => [m.sid, m]));
   // edu's buffer lives through a reset: filled from RAM that is zero, while the SMMU is off.
   const edu = [...masters.values()].filter((m) => m.kind === "edu");
@@ -108,7 +112,7 @@ export async function runProgram(machine: ProgramTarget, program: Program): Prom
   const requests: string[] = [];
   const wanted: number[] = [];
   for (const op of program.ops) {
-    const [lines, answer] = requestsOf(op, masters);
+    const [lines, answer] = requestsOf(op, masters, smmu);
     wanted.push(answer < 0 ? -1 : requests.length + answer);
     requests.push(...lines);
   }

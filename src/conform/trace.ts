@@ -10,12 +10,12 @@ const REWRITES: Rewrite[] = [
   ["smmuv3_get_cd ", /addr: (\S+)/, (m) => `cd ${m[1]}`],
   [
     "smmu_iotlb_lookup_",
-    /lookup_(hit|miss) .*asid=(\S+) vmid=(\d+) addr=(\S+)/,
+    /lookup_(hit|miss) .*asid=(\S+) vmid=(-?\d+) addr=(\S+)/,
     (m) => `look ${m[2]} ${m[3]} ${m[4]} ${m[1]}`,
   ],
   [
     "smmu_iotlb_insert ",
-    /asid=(\S+) vmid=(\d+) addr=(\S+) tg=(\d+) level=(\d+)/,
+    /asid=(\S+) vmid=(-?\d+) addr=(\S+) tg=(\d+) level=(\d+)/,
     (m) => `ins ${m[1]} ${m[2]} ${m[3]} ${m[4]} ${m[5]}`,
   ],
   ["smmu_get_pte ", /pteaddr=(\S+), pte=(\S+)/, (m) => `pte? ${m[1]} ${m[2]}`],

@@ -24,11 +24,11 @@ const SMMU_BYTES = 0x20000;
 const ITS_BYTES = 0x20000;
 const COMMAND = 4;
 const DMA_MASK_DEFAULT = 0xfffffffn;
-/** IDR0 of QEMU's arm-smmuv3 by its `stage` property. */
-const IDR0_OF_STAGE: Record<string, number> = {
-  "1": 0x0d44101a,
-  "2": 0x0d441019,
-  nested: 0x0d44101b,
+/** What differs in the ID registers of QEMU's arm-smmuv3 by its `stage` property. */
+const ID_OF_STAGE: Record<string, Partial<IdRegisters>> = {
+  "1": { idr0: 0x0d44101a, idr3: 0x1404 },
+  "2": { idr0: 0x0d441019 },
+  nested: {},
 };
 
 interface Timer {
@@ -95,10 +95,12 @@ export class QtestMachine implements ProtocolTarget {
     const dynamic = args.devices.find((d) => d.name === "arm-smmuv3");
     const has = args.machine.props.iommu === "smmuv3" || dynamic !== undefined;
     const stage = dynamic?.props.stage ?? "nested";
-    const idr0 = IDR0_OF_STAGE[stage];
-    if (idr0 === undefined) throw new Error(`-device arm-smmuv3: stage=${stage} is not known`);
+    const stageId = ID_OF_STAGE[stage];
+    if (stageId === undefined) throw new Error(`-device arm-smmuv3: stage=${stage} is not known`);
     const { compat } = args;
-    const smmu = has ? await Smmu.create(memory, map, { compat, id: { idr0, ...id } }) : undefined;
+    const smmu = has
+      ? await Smmu.create(memory, map, { compat, id: { ...stageId, ...id } })
+      : undefined;
     const its = await Its.create(memory, map, { base: VIRT.its, model: "qemu", compat });
     const machine = new QtestMachine(args, { bus, smmu, its, sink });
     if (smmu) {

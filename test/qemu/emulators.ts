@@ -1,8 +1,10 @@
 // Which programs the live suite talks to: a real QEMU, and ours.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { boardArguments } from "../../src/conform/board.ts";
+import { type BoardStage, boardArguments, smmuOf } from "../../src/conform/board.ts";
 import { Qtest } from "./qtest.ts";
+
+const TRACES = ["smmu*"];
 
 /** Both this folder and the bundle of oracle.ts lie two levels below the root. */
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -47,12 +49,15 @@ export const ourCommand = (): string[] => [
 ];
 
 /** A real QEMU with the board of conformance programs. */
-export function startQemu(traces = ["smmu*"]): Promise<Qtest> {
-  return Qtest.start({ command: qemuCommand(), args: boardArguments(), sharedRam: true, traces });
+export function startQemu(stage: BoardStage = "nested"): Promise<Qtest> {
+  const args = boardArguments(stage);
+  const smmu = smmuOf(stage);
+  return Qtest.start({ command: qemuCommand(), args, smmu, sharedRam: true, traces: TRACES });
 }
 
 /** Our front end with the same board. */
-export function startOurs(traces = ["smmu*"], more: string[] = []): Promise<Qtest> {
-  const args = [...boardArguments(), ...more];
-  return Qtest.start({ command: ourCommand(), args, sharedRam: false, traces });
+export function startOurs(stage: BoardStage = "nested"): Promise<Qtest> {
+  const args = boardArguments(stage);
+  const smmu = smmuOf(stage);
+  return Qtest.start({ command: ourCommand(), args, smmu, sharedRam: false, traces: TRACES });
 }

@@ -93,6 +93,25 @@ describe("random programs", () => {
   });
 });
 
+describe.each(["1", "2"] as const)("random programs on an SMMU with stage %s alone", (stage) => {
+  let reference: Qtest;
+  let subject: Qtest;
+  beforeAll(async () => {
+    [reference, subject] = await Promise.all([startQemu(stage), startOurs(stage)]);
+  });
+  afterAll(async () => {
+    await reference?.stop();
+    await subject?.stop();
+  });
+
+  test.each(KINDS)("%s", async (kind) => {
+    const options = { seed: SEED + Number(stage), runs: Math.ceil(PROGRAMS / 4) };
+    const result = await search(kind, options, reference, subject);
+    expect(result.difference && describeDifference(result.difference)).toBeUndefined();
+    expect(result.programs).toBe(options.runs);
+  });
+});
+
 test("the programs met every kind of look-up, stage, fault and queue state", () => {
   const wanted = ["cfg hit", "cfg miss", "look hit", "look miss", "hit after an edit", "l1std"];
   wanted.push("ste", "cd", "ins", "bypass", "abort", "disabled", "read", "command error");

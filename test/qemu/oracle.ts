@@ -3,7 +3,7 @@
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseArgs } from "node:util";
-import type { ProgramTarget } from "../../src/conform/board.ts";
+import type { BoardStage, ProgramTarget } from "../../src/conform/board.ts";
 import { compareCase } from "../../src/conform/compare.ts";
 import { BATCH, GoldenMachine } from "../../src/conform/golden.ts";
 import { parseGoldenCase } from "../../src/conform/golden-case.ts";
@@ -14,12 +14,13 @@ import { type Case, GoldenQemu, randomCases } from "./golden.ts";
 import { KINDS } from "./spec.ts";
 
 const USAGE = `usage: npm run oracle -- [--cases N] [--seed S] [--target engine|socket]
-                         [--record FILE] [--golden FILE]
+                         [--stage nested|1|2] [--record FILE] [--golden FILE]
 
   --cases N     DMAs to compare (default 20,000): half in batches of 64 configurations, half in
                 programs of register writes, commands, edits and DMA
   --seed S      first seed (default 1); the same seed gives the same cases
   --target T    engine: in this process (default); socket: vsmmu-system-aarch64 over qtest
+  --stage S     stages of the SMMU in programs: nested (default), 1 or 2 (these over the socket)
   --record FILE append each program with QEMU's answers to FILE (JSON lines)
   --golden FILE append each case of the batches with QEMU's answer to FILE
 `;
@@ -27,6 +28,7 @@ const PROGRAMS_PER_ROUND = 20;
 const MISMATCH_FILE = ".vsmmu/oracle-mismatch.json";
 
 interface Options {
+  stage: BoardStage;
   cases: number;
   seed: number;
   target: string;
@@ -89,8 +91,10 @@ async function batches(options: Options, target: number): Promise<number> {
 }
 
 async function programs(options: Options, target: number): Promise<number> {
-  const qemu = await startQemu();
-  const socket = options.target === "socket" ? await startOurs() : undefined;
+  const { stage } = options;
+  const qemu = await startQemu(stage);
+  const overSocket = options.target === "socket" || stage !== "nested";
+  const socket = overSocket ? await startOurs(stage) : undefined;
   const subject: ProgramTarget = socket ?? (await LocalTarget.create("qemu"));
   const { record } = options;
   const recorder = record
@@ -128,6 +132,7 @@ async function main(): Promise<number> {
       cases: { type: "string", default: "20000" },
       seed: { type: "string", default: "1" },
       target: { type: "string", default: "engine" },
+      stage: { type: "string", default: "nested" },
       record: { type: "string" },
       golden: { type: "string" },
       help: { type: "boolean" },
@@ -138,11 +143,13 @@ async function main(): Promise<number> {
     return 0;
   }
   const [cases, seed] = [Number(values.cases), Number(values.seed)];
-  if (!Number.isInteger(cases) || cases < 1 || !Number.isInteger(seed)) {
+  const stage = values.stage as BoardStage;
+  const known = ["nested", "1", "2"].includes(stage);
+  if (!known || !Number.isInteger(cases) || cases < 1 || !Number.isInteger(seed)) {
     say(USAGE);
     return 2;
   }
-  const options = { ...values, cases, seed, record: values.record, golden: values.golden };
+  const options = { ...values, stage, cases, seed, record: values.record, golden: values.golden };
   say(`${qemuVersion()}, seed ${seed}`);
   const half = Math.ceil(cases / 2 / BATCH) * BATCH;
   return (await batches(options, half)) || (await programs(options, Math.max(cases - half, 0)));

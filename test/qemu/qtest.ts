@@ -13,7 +13,7 @@ import {
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ProgramTarget, RAM_BASE, RAM_BYTES } from "../../src/conform/board.ts";
+import { type ProgramTarget, RAM_BASE, RAM_BYTES, SMMU } from "../../src/conform/board.ts";
 import { Qmp } from "./qmp.ts";
 
 export interface QtestOptions {
@@ -23,6 +23,8 @@ export interface QtestOptions {
   args: string[];
   /** Guest RAM lies in a file that both sides map; otherwise it goes through the socket. */
   sharedRam: boolean;
+  /** Where the SMMU is; default: the machine-wide one. */
+  smmu?: bigint;
   /** Patterns for -trace. */
   traces: string[];
   /** Milliseconds to wait for the program to connect. */
@@ -33,6 +35,7 @@ const DEVICE_TREE_ROOM = Buffer.alloc(0x100000);
 
 /** A running emulator. Answers come back in the order of the requests. */
 export class Qtest implements ProgramTarget {
+  readonly smmu: bigint;
   readonly #folder: string;
   readonly #server: Server;
   readonly #child: ChildProcess;
@@ -46,7 +49,8 @@ export class Qtest implements ProgramTarget {
   #stderr = "";
   #exit: { code: number | null; signal: string | null } | undefined;
 
-  private constructor(folder: string, server: Server, child: ChildProcess, qmp: Qmp) {
+  private constructor(folder: string, server: Server, child: ChildProcess, qmp: Qmp, smmu: bigint) {
+    this.smmu = smmu;
     this.#folder = folder;
     this.#server = server;
     this.#child = child;
@@ -81,7 +85,7 @@ export class Qtest implements ProgramTarget {
     const child = spawn(program, [...leading, ...options.args, ...args], {
       stdio: ["ignore", "ignore", "pipe"],
     });
-    const machine = new Qtest(folder, server, child, qmp);
+    const machine = new Qtest(folder, server, child, qmp, options.smmu ?? SMMU);
     child.stderr?.on("data", (text) => {
       machine.#stderr += text;
     });
