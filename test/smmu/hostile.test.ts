@@ -1,4 +1,4 @@
-// A hostile guest: random registers, queues and STEs of the vSMMU and its CMDQV end in no exception.
+// A hostile guest: random registers, queues and STEs of vSMMU and CMDQV end in no exception.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { AccelMachine, CMDQV_BASE, SMMU_BASE } from "../../src/machine/accel-machine.ts";
