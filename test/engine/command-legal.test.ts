@@ -61,8 +61,8 @@ function legal(opcode: number, f: Features): boolean {
 /** Opcodes that QEMU consumes, with or without effect. */
 function legalForQemu(opcode: number, f: Features): boolean {
   const silent = [0x18, 0x1a, 0x20, 0x21, 0x22, 0x23, 0x40, 0x41, 0x44, 0x45];
-  if ([...ALWAYS, 0x05, 0x06, ...silent].includes(opcode)) return true;
-  if (opcode >= 0x10 && opcode <= 0x13) return f.s1p;
+  if ([...ALWAYS, ...silent].includes(opcode)) return true;
+  if ([0x05, 0x06, 0x10, 0x11, 0x12, 0x13].includes(opcode)) return f.s1p;
   return (opcode === 0x28 || opcode === 0x2a) && f.s2p;
 }
 

@@ -118,7 +118,7 @@ function drawByTag(draw: Draw, { s1p, s2p, vmid, asid }: Tags): Invalidation {
 }
 
 /** A configuration invalidation of a stream, or of a range of streams. */
-function drawConfig(draw: Draw, sid: number): Invalidation {
+function drawConfig(draw: Draw, sid: number, s1p: boolean): Invalidation {
   if (draw.chance(40)) {
     const range = draw.pick([0, 3, 7, 15, 31]);
     const count = 2 ** (range + 1);
@@ -128,7 +128,9 @@ function drawConfig(draw: Draw, sid: number): Invalidation {
       apply: (q) => q.invalidateConfigRange(first, first + count - 1),
     };
   }
-  const name = draw.pick(["CMD_CFGI_STE", "CMD_CFGI_CD", "CMD_CFGI_CD_ALL"] as const);
+  const any = draw.pick(["CMD_CFGI_STE", "CMD_CFGI_CD", "CMD_CFGI_CD_ALL"] as const);
+  // Without stage 1 there are no CDs, and the commands are illegal.
+  const name = s1p ? any : "CMD_CFGI_STE";
   return { bytes: command(name, { StreamID: sid }), apply: (q) => q.invalidateConfig(sid) };
 }
 
@@ -143,10 +145,11 @@ export function drawInvalidation(draw: Draw, c: GeneratedCase, seen: Tags[]): In
     asid: draw.chance(10) ? draw.below(0x10000) : found.asid,
   };
   const request = draw.pick(c.requests);
+  const { sid } = request;
   const near = request.iova ^ (draw.chance(20) ? 1n << BigInt(draw.below(40)) : 0n);
   switch (draw.below(4)) {
     case 0:
-      return drawConfig(draw, draw.chance(80) ? request.sid : request.sid ^ draw.below(64));
+      return drawConfig(draw, draw.chance(80) ? sid : sid ^ draw.below(64), tags.s1p);
     case 1:
       return drawByTag(draw, tags);
     default:
