@@ -51,7 +51,8 @@ export class ConfigKeeper {
     const at = Number(x.ste);
     if (!this.#memory.ensure(at, fetched(x, "F_STE_FETCH"))) return;
     this.#link(x.sid, at, smmu.strtab());
-    const ste = readWords(this.#read, BigInt(at), 8) as bigint[];
+    const ste = readWords(this.#read, BigInt(at), 8);
+    if (ste === undefined) return;
     const before = ste.join();
     const config = configOf(x, ste);
     if (config === undefined) return;
@@ -111,7 +112,8 @@ export class ConfigKeeper {
     const at = tables ? resolve(tables, pointer, this.#read) : pointer;
     if (at === undefined || !this.#memory.ensure(Number(at), fetched(x, "F_CD_FETCH"))) return;
     if (!x.tt) return;
-    const cd = readWords(this.#read, at, 8) as bigint[];
+    const cd = readWords(this.#read, at, 8);
+    if (cd === undefined) return;
     const before = cd.join();
     if (getField(CD, cd, "V") === 0n) {
       if (this.#templates.cd) cd.splice(0, 8, ...this.#templates.cd);

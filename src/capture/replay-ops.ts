@@ -110,7 +110,9 @@ export type ReplayOp =
 /** A number that lost bits does not pass: such a line must be parsed exactly. */
 const isInt = (v: Json | undefined): v is Int =>
   typeof v === "number" ? Number.isSafeInteger(v) : typeof v === "bigint";
+const isAddress = (v: Json | undefined): boolean => isInt(v) && v >= 0;
 const isNumber = (v: Json | undefined): boolean => typeof v === "number" && Number.isSafeInteger(v);
+const isIndex = (v: Json | undefined): boolean => isNumber(v) && (v as number) >= 0;
 const isHex = (digits: number) => (v: Json | undefined) =>
   typeof v === "string" && v.length === digits && /^[0-9a-f]*$/i.test(v);
 const isText = (v: Json | undefined): boolean => typeof v === "string";
@@ -130,22 +132,22 @@ const isRows = (length: number) => (v: Json | undefined) => {
 type Test = (v: Json | undefined) => boolean;
 type Shape = { must: [string, Test][]; may: [string, Test][] };
 
-const INDEX: [string, Test][] = [["m", isNumber]];
+const INDEX: [string, Test][] = [["m", isIndex]];
 const SHAPES = new Map<string, Shape>(
   Object.entries({
     x: {
       must: [
-        ["sid", isNumber],
+        ["sid", isIndex],
         ["cfg", isNumber],
         ["res", isText],
       ],
       may: [
-        ["iova", isInt],
-        ["pa", isInt],
+        ["iova", isAddress],
+        ["pa", isAddress],
         ["perm", isNumber],
         ["stage", isNumber],
-        ["ste", isInt],
-        ["cd", isInt],
+        ["ste", isAddress],
+        ["cd", isAddress],
         ["oas", isNumber],
         ["tt", isRows(5)],
         ["lk", isRows(4)],
@@ -158,7 +160,7 @@ const SHAPES = new Map<string, Shape>(
     },
     w: {
       must: [
-        ["a", isNumber],
+        ["a", isIndex],
         ["v", isInt],
         ["s", isNumber],
       ],
@@ -166,7 +168,7 @@ const SHAPES = new Map<string, Shape>(
     },
     cmd: {
       must: [
-        ["i", isNumber],
+        ["i", isIndex],
         ["name", isText],
         ["raw", isHex(32)],
       ],
@@ -181,7 +183,7 @@ const SHAPES = new Map<string, Shape>(
     },
     its: {
       must: [
-        ["i", isNumber],
+        ["i", isIndex],
         ["c", isNumber],
         ["raw", isHex(64)],
       ],
@@ -191,13 +193,13 @@ const SHAPES = new Map<string, Shape>(
       must: ["dev", "data", "off", "ev_", "lpi", "icid", "v", "rd"].map((n) => [n, isNumber]),
       may: [],
     },
-    pg: { must: [["a", isInt]], may: [["k", isNumber]] },
-    pgx: { must: [["a", isInt]], may: [] },
+    pg: { must: [["a", isAddress]], may: [["k", isNumber]] },
+    pgx: { must: [["a", isAddress]], may: [] },
   } satisfies Record<string, Shape>),
 );
 const STORE: Shape = {
   must: [
-    ["a", isInt],
+    ["a", isAddress],
     ["v", isHexWord],
   ],
   may: [],

@@ -90,7 +90,8 @@ export class ReplayRun {
   #feed(index: number, op: CommandOp | CommandErrorOp, line: number): void {
     const checker = this.#commands[index];
     if (op.op === "cmderr") checker?.error(op);
-    else checker?.command(op, line);
+    else if (checker) checker.command(op, line);
+    else this.#noSmmu("commands", op.name, index, line);
   }
 
   /** Gives the commands that waited for it to the SMMU whose queue was written. */
@@ -108,9 +109,23 @@ export class ReplayRun {
     this.#commands[index].afterWrite();
   }
 
+  /** A line of an SMMU that the manifest does not have cannot be checked: it differs. */
+  #noSmmu(kind: "commands" | "translations" | "events", what: string, index: number, line: number) {
+    const { report, file } = this.#job;
+    const got = "not in manifest.json";
+    report.mismatch({ kind, file, line, what, expected: `SMMU ${index}`, got });
+  }
+
   #translation(x: TranslationOp, line: number): void {
     const { report, file, faults, memory } = this.#job;
-    const smmu = this.#job.smmus[x.m ?? this.#job.smmuOf(x.sid)];
+    const index = x.m ?? this.#job.smmuOf(x.sid);
+    const smmu = this.#job.smmus[index];
+    if (smmu === undefined) {
+      const what = `sid 0x${x.sid.toString(16)}`;
+      this.#noSmmu("translations", what, index, line);
+      if (x.evr !== undefined) this.#noSmmu("events", what, index, line);
+      return;
+    }
     const strtab = () => ({
       base: smmu.read(STRTAB_BASE.offset, 8),
       cfg: smmu.read(STRTAB_BASE_CFG.offset, 4),

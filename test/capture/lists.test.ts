@@ -53,6 +53,9 @@ test.each([
   ['{"op":"x","sid":1,"cfg":0}', '"res" of operation "x"'],
   ['{"op":"x","sid":1,"cfg":0,"res":"ok","pte":[[1]]}', '"pte" of operation "x" is malformed'],
   ['{"op":"x","sid":1,"cfg":0,"res":"ok","evr":"zz"}', '"evr" of operation "x" is malformed'],
+  ['{"op":"x","sid":1,"cfg":0,"res":"ok","cd":-1}', '"cd" of operation "x" is malformed'],
+  ['{"op":"x","sid":-1,"cfg":0,"res":"ok"}', '"sid" of operation "x"'],
+  ['{"op":"w","a":-4,"v":0,"s":4}', '"a" of operation "w"'],
   ['{"op":"mw","a":8,"v":"12"}', '"v" of operation "mw"'],
 ])("%s is refused", (text, message) => {
   expect(() => parseOp(text, "r.jsonl", 3)).toThrow(`r.jsonl at line 3: ${message}`);

@@ -97,6 +97,16 @@ test.each(DAMAGES)("a wrong %s is found at its line", async (_what, damage) => {
   expect(report.mismatches[0].expected).not.toBe(report.mismatches[0].got);
 });
 
+test("lines of an SMMU that the manifest does not have differ; nothing is left out", async () => {
+  const whole = await replayEdited(SMALL, {});
+  const without = await replayEdited(SMALL, { manifest: (m) => void m.smmu.splice(0) });
+  expect(without.translations).toEqual({ checked: whole.translations.checked, matched: 0 });
+  expect(without.commands).toEqual({ checked: whole.commands.checked, matched: 0 });
+  const line = findLine(SMALL, isMiss);
+  const other = await replayEdited(SMALL, { op: (op, n) => (n === line ? { ...op, m: 3 } : op) });
+  expect(other.mismatches[0]).toMatchObject({ line, expected: "SMMU 3" });
+});
+
 test("a wrong event record is found at its line, as translation and as event", async () => {
   const line = findLine("faults-4k", (op) => op.evr?.startsWith("13") === true);
   const report = await replayEdited("faults-4k", {
