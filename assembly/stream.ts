@@ -34,8 +34,8 @@ function tableBase(log2: u32): u64 {
   const size = streamTableTwoLevel()
     ? max<i32>(STE_BITS, log2 + L1STD_BITS - streamTableSplit())
     : <i32>(log2 + STE_BITS);
-  if (!hasQuirk(Q_BASE_MASKS)) return base & ~ones(<u32>size);
-  return base & ones(QEMU_BASE_BITS) & ~ones(<u32>size - 1);
+  const bits = hasQuirk(Q_BASE_MASKS) ? ones(QEMU_BASE_BITS) : ~(<u64>0);
+  return base & bits & ~ones(<u32>size);
 }
 
 /** Whether a structure address is one that the SMMU can put on the bus (choice of 3.4: abort). */

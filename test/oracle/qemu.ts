@@ -103,7 +103,7 @@ function fetchSte(
   const written = field(cfg, 17, 16) === 1 ? field(cfg, 10, 6) : regs.latchedSplit;
   const split = written === undefined || written === 8 || written === 10 ? written : 6;
   if (split !== undefined) {
-    const l1 = alignDown(base, Math.max(5, log2Size - split - 1 + 3));
+    const l1 = alignDown(base, Math.max(6, log2Size - split + 3));
     const at = l1 + BigInt(Math.floor(sid / 2 ** split)) * 8n;
     const l1std = fetcher.word("l1std", 0, 0, at);
     if (l1std === undefined) return { event: EVENT.F_STE_FETCH, address2: at };
@@ -113,7 +113,7 @@ function fetchSte(
     if (index > 2 ** span - 1) return { event: EVENT.C_BAD_STE };
     address = inPlace(l1std, 63, 5) + BigInt(index) * 64n;
   } else {
-    address = alignDown(base, log2Size + 5) + BigInt(sid) * 64n;
+    address = alignDown(base, log2Size + 6) + BigInt(sid) * 64n;
   }
   return fetcher.structure("ste", address) ?? { event: EVENT.F_STE_FETCH, address2: address };
 }
