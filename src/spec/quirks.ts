@@ -216,7 +216,8 @@ export const QUIRKS: readonly Quirk[] = [
     32,
     "SILENT_COMMANDS",
     "a command of an absent feature is CERROR_ILL (4.1)",
-    "EL2, EL3, ATC, PRI and stall commands are consumed silently",
+    "EL2, EL3, ATC, PRI and stall commands are consumed silently, and without stage 1 CFGI_CD " +
+      "for a StreamID that no function has (our `qemu` mode refuses that one)",
     "never sends them",
   ),
   quirk(

@@ -75,7 +75,10 @@ function encodeTlbi(words: bigint[], spec: CommandSpec, device: Device, opcode: 
 
 function encodeConfiguration(words: bigint[], spec: CommandSpec, device: Device): void {
   const all = spec.kind === 14;
-  put(words, 63, 32, all ? 0 : Math.max(device.sid + spec.near, 0));
+  const opcode = OPCODES[spec.kind];
+  // Without stage 1 QEMU refuses CFGI_CD, but only for StreamIDs that some function has.
+  const near = opcode === CFGI_CD || opcode === CFGI_CD_ALL ? 0 : spec.near;
+  put(words, 63, 32, all ? 0 : Math.max(device.sid + near, 0));
   put(words, 64, 64, spec.range.leaf ? 1 : 0);
   if (OPCODES[spec.kind] === CFGI_STE_RANGE) put(words, 68, 64, all ? 31 : spec.range.num);
 }

@@ -167,13 +167,14 @@ const mem = (at: bigint, value: bigint): Op => ({ op: "mem", at: hex(at), value:
 
 function setUp(table: TableSpec): Op[] {
   const config = table.twoLevel ? 0x10000 | (table.split << 6) | table.log2 : table.log2;
+  const [strtab, cmdq, eventq] = table.low;
   return [
     reg(0x28, 0xd75),
     reg(0x2c, table.cr2),
-    reg(0x90, CMDQ | BigInt(table.cmdqLog2), 8),
-    reg(0xa0, EVENTQ | BigInt(table.eventqLog2), 8),
+    reg(0x90, CMDQ | cmdq | BigInt(table.cmdqLog2), 8),
+    reg(0xa0, EVENTQ | eventq | BigInt(table.eventqLog2), 8),
     reg(0x88, config),
-    reg(0x80, STRTAB, 8),
+    reg(0x80, STRTAB | strtab, 8),
     reg(0x20, 0xd),
   ];
 }

@@ -73,6 +73,8 @@ export interface TableSpec {
   cmdqLog2: number;
   eventqLog2: number;
   cr2: number;
+  /** Address bits below the alignment: of the stream table, the command and the event queue. */
+  low: [strtab: bigint, cmdq: bigint, eventq: bigint];
 }
 
 export interface ProgramSpec {
@@ -237,12 +239,17 @@ export function programSpec(kind: Kind, masters: number): fc.Arbitrary<ProgramSp
   return fc.record({
     table: fc.record({
       twoLevel: fc.boolean(),
-      split: weighted([3, 6], [3, 8], [2, 10]),
+      split: weighted([6, 6], [6, 8], [4, 10], [1, 0], [1, 7], [1, 31]),
       log2: weighted([40, 16], [1, 9], [1, 5], [1, 14], [1, 20]),
       span: weighted([30, 0], [1, -1], [1, -2], [1, 1], [1, 30]),
       cmdqLog2: weighted([2, 2], [2, 4], [4, 8]),
       eventqLog2: kind === "overflow" ? weighted([1, 0], [2, 1], [2, 2], [1, 3]) : fc.constant(12),
       cr2: weighted([8, 2], [1, 0], [1, 7]),
+      low: fc.tuple(
+        weighted([16, 0n], [1, 0x40n], [1, 0x3fffc0n], [1, 0x1000n], [1, 0xffc0n]),
+        weighted([40, 0n], [1, 0x20n], [1, 0x40n], [1, 0x800n]),
+        weighted([40, 0n], [1, 0x20n], [1, 0x40n], [1, 0x800n]),
+      ),
     }),
     devices: fc.array(device(masters), { minLength: 1, maxLength: 4, size: "max" }),
     actions: fc.array(fc.oneof(...actions), { minLength: 8, maxLength: 40, size: "max" }),
