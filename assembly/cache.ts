@@ -9,13 +9,12 @@ import { raiseStage1Fault, raiseStage2Fault } from "./fault";
 import { effectiveVa, halfOf } from "./half";
 import {
   CACHE_FAST,
-  CACHE_NONE,
   CACHE_QEMU,
   configAsid,
   configCached,
-  configCtx,
-  configCtxS2,
   configStage,
+  configTag,
+  configTagS2,
   configVmid,
   configWorld,
   STAGE_NESTED,
@@ -47,7 +46,18 @@ import {
   setOutput,
   setStage2Mapping,
 } from "./mapping";
-import { hitAddress, hitAttr, hitBits, hitPerms, hitSh, tlbInsert, tlbLookup } from "./tlb";
+import {
+  hitAddress,
+  hitAttr,
+  hitBits,
+  hitPerms,
+  hitSh,
+  markTlbData,
+  tlbData,
+  tlbInsertInput,
+  tlbInsertStage2,
+  tlbLookup,
+} from "./tlb";
 import {
   qemuAddress,
   qemuAttr,
@@ -66,7 +76,7 @@ export const LOOKUP_HIT: u32 = 1;
 /** The entry refuses the access, and the fault is raised. */
 export const LOOKUP_FAULT: u32 = 2;
 
-/** CACHE_NONE, CACHE_FAST (renamed contexts, 4-way lines) or CACHE_QEMU. */
+/** CACHE_NONE, CACHE_FAST (renamed contexts, 4-way lines), CACHE_QEMU, or CACHE_WALK (configurations alone). */
 export let cachePolicy: u32 = 1;
 /** Input lookups that hit, and all of them, since the counters were reset. */
 export let cacheHits: u32 = 0;
@@ -84,6 +94,17 @@ export function resetCacheCounters(): void {
 /** QEMU walks the final IPA of a nested translation without looking it up. */
 export function nestedLookupAllowed(): bool {
   return cachePolicy == CACHE_FAST;
+}
+
+/** Whether translations are cached at all. */
+export function translationsCached(): bool {
+  return cachePolicy == CACHE_FAST || cachePolicy == CACHE_QEMU;
+}
+
+/** Counts input lookups that a batch made. */
+export function countLookups(lookups: u32, hits: u32): void {
+  cacheLookups += lookups;
+  cacheHits += hits;
 }
 
 function noteLookup(p: usize, stage: u32, address: u64, hit: bool): void {
@@ -112,13 +133,13 @@ function noteInsert(p: usize, stage: u32, address: u64, bits: u32, pa: u64): voi
  * Looks up an IPA that the SMMU or a nested translation reads through; sets the stage 2 mapping.
  */
 export function lookupStage2(p: usize, ipa: u64): bool {
-  if (cachePolicy == CACHE_NONE) return false;
+  if (!translationsCached()) return false;
   if (cachePolicy == CACHE_QEMU) {
     if (!qemuLookupStage2(p, ipa)) return false;
     setStage2Mapping(qemuAddress(ipa), qemuBits(), qemuPerms(), qemuAttr(), qemuSh());
     return true;
   }
-  const hit = tlbLookup(configCtxS2(p), ipa);
+  const hit = tlbLookup(configTagS2(p), ipa, true);
   noteLookup(p, STAGE_S2, ipa, hit);
   if (hit) setStage2Mapping(hitAddress(ipa), hitBits(), hitPerms(), hitAttr(), hitSh());
   return hit;
@@ -126,7 +147,7 @@ export function lookupStage2(p: usize, ipa: u64): bool {
 
 /** Caches the stage 2 mapping of `ipa`. */
 export function insertStage2(p: usize, ipa: u64): void {
-  if (cachePolicy == CACHE_NONE) return;
+  if (!translationsCached()) return;
   if (cachePolicy == CACHE_QEMU) {
     qemuInsert(
       -1,
@@ -144,7 +165,7 @@ export function insertStage2(p: usize, ipa: u64): void {
     return;
   }
   noteInsert(p, STAGE_S2, ipa, s2Bits, s2Address);
-  tlbInsert(configCtxS2(p), ipa, s2Address, s2Bits, s2Perms, s2Attr, s2Sh, false, false);
+  tlbInsertStage2(configTagS2(p), ipa, tlbData(s2Address, s2Bits, s2Perms, s2Attr, s2Sh));
 }
 
 /** A hit in QEMU's table: write permission alone is checked, and the stage guessed. */
@@ -176,7 +197,7 @@ function keyOf(p: usize, iova: u64): u64 {
 
 function lookupFast(p: usize, iova: u64, access: u32): u32 {
   const va = keyOf(p, iova);
-  const hit = tlbLookup(configCtx(p), va);
+  const hit = tlbLookup(configTag(p), va, configStage(p) == STAGE_S2);
   noteLookup(p, configStage(p), iova, hit);
   // An entry that does not permit the access is walked again: it may have changed.
   if (!hit || !(hitPerms() & neededPermission(access))) return LOOKUP_MISS;
@@ -191,7 +212,7 @@ function lookupFast(p: usize, iova: u64, access: u32): u32 {
 
 /** Looks an input up; on a hit the output is set, on LOOKUP_FAULT the fault is raised. */
 export function lookupInput(p: usize, iova: u64, access: u32): u32 {
-  if (cachePolicy == CACHE_NONE || !configCached(p)) return LOOKUP_MISS;
+  if (!translationsCached() || !configCached(p)) return LOOKUP_MISS;
   cacheLookups++;
   const found =
     cachePolicy == CACHE_QEMU ? lookupQemu(p, iova, access) : lookupFast(p, iova, access);
@@ -224,7 +245,7 @@ function insertQemu(p: usize, iova: u64): void {
 
 /** Caches the translation that was just walked. */
 export function insertInput(p: usize, iova: u64): void {
-  if (cachePolicy == CACHE_NONE || !configCached(p)) return;
+  if (!translationsCached() || !configCached(p)) return;
   if (cachePolicy == CACHE_QEMU) {
     insertQemu(p, iova);
     return;
@@ -232,12 +253,12 @@ export function insertInput(p: usize, iova: u64): void {
   const stage = configStage(p);
   if (stage == STAGE_S2) {
     noteInsert(p, stage, iova, s2Bits, s2Address);
-    tlbInsert(configCtx(p), iova, s2Address, s2Bits, s2Perms, s2Attr, s2Sh, false, false);
+    tlbInsertStage2(configTag(p), iova, tlbData(s2Address, s2Bits, s2Perms, s2Attr, s2Sh));
     return;
   }
   const fractured = stage == STAGE_NESTED && s2Bits < s1Bits;
   if (fractured) markFractured(configWorld(p), <u32>configVmid(p), <u32>configAsid(p));
   noteInsert(p, stage, iova, outBits, outAddress);
-  const va = keyOf(p, iova);
-  tlbInsert(configCtx(p), va, outAddress, outBits, outPerms, outAttr, outSh, s1Global, fractured);
+  const data = tlbData(outAddress, outBits, outPerms, outAttr, outSh);
+  tlbInsertInput(configTag(p), keyOf(p, iova), markTlbData(data, s1Global, fractured));
 }

@@ -12,15 +12,18 @@ import {
   configPresent,
   configSid,
   configSubstream,
+  setConfigEpoch,
   setConfigPresent,
   TRACE_FLAG_HIT,
   TRACE_KIND_CONFIG_LOOKUP,
 } from "./layout/abi";
+import { requestflagsSsid, requestflagsSsv } from "./layout/words";
+import { prepareForLanes } from "./shape";
 import { CONFIG_CACHE, CONFIG_SCRATCH } from "./state";
 import { trace, tracing } from "./trace";
 
 const ENTRIES: u32 = 1024;
-const ENTRY_BYTES: usize = 128;
+const ENTRY_BYTES: usize = 256;
 /** The fast policy keeps sets of four substreams under a hash of the StreamID. */
 const WAYS: u32 = 4;
 /** QEMU never drops a device's configuration: probe on, and give up only when nearly full. */
@@ -45,6 +48,7 @@ export function resetConfigCounters(): void {
   configDecodes = 0;
 }
 
+/** @inline */
 function entryAt(index: u32): usize {
   return CONFIG_CACHE + <usize>index * ENTRY_BYTES;
 }
@@ -53,7 +57,7 @@ function holds(p: usize, sid: u32, substream: u32): bool {
   return configPresent(p) == PRESENT && configSid(p) == sid && configSubstream(p) == substream;
 }
 
-/** First entry of the set of a StreamID. */
+/** First entry of the set of a StreamID. @inline */
 function setOf(sid: u32): u32 {
   return ((sid * HASH) >> SET_SHIFT) * WAYS;
 }
@@ -116,9 +120,27 @@ export function configuration(sid: u32, ssv: bool, ssid: u32): usize {
   configDecodes++;
   if (decodeConfiguration(CONFIG_SCRATCH, sid, ssv, ssid)) return 0;
   if (cachePolicy == CACHE_NONE) return CONFIG_SCRATCH;
+  if (cachePolicy != CACHE_QEMU) prepareForLanes(CONFIG_SCRATCH);
   const p = cachePolicy == CACHE_QEMU ? placeQemu(sid) : placeFast(sid);
   memory.copy(p, CONFIG_SCRATCH, CONFIG_BYTES);
   setConfigPresent(p, PRESENT);
+  return p;
+}
+
+/** Where a stream's only configuration lies. Whether it is there, its members tell. @inline */
+export function likelyConfiguration(sid: u32): usize {
+  return entryAt(setOf(sid));
+}
+
+/**
+ * The configuration of a request if it is at hand, bound to the contexts in force; else 0. Binding
+ * may move every context, so it waits until `mayBind`.
+ */
+export function boundConfiguration(sid: u32, flags: u32, mayBind: bool): usize {
+  const p = findFast(sid, substreamKey(requestflagsSsv(flags) != 0, requestflagsSsid(flags)));
+  if (p == 0 || configEpoch(p) == contextEpoch) return p;
+  if (!mayBind) return 0;
+  bindContexts(p);
   return p;
 }
 
@@ -136,7 +158,9 @@ function removeSid(sid: u32): void {
   const first = setOf(sid);
   for (let way: u32 = 0; way < WAYS; way++) {
     const p = entryAt(first + way);
-    if (configSid(p) == sid) setConfigPresent(p, EMPTY);
+    if (configSid(p) != sid) continue;
+    setConfigPresent(p, EMPTY);
+    setConfigEpoch(p, 0);
   }
 }
 

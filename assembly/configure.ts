@@ -27,6 +27,7 @@ import { granuleOfTg0, ones, stage2StartLevel } from "./geometry";
 import {
   CONFIG_BYTES,
   configAsid,
+  configCached,
   configStage,
   configVmid,
   configWorld,
@@ -41,8 +42,7 @@ import {
   setConfigAsid,
   setConfigBigEndian,
   setConfigCached,
-  setConfigCtx,
-  setConfigCtxS2,
+  setConfigCut,
   setConfigE0pd0,
   setConfigE0pd1,
   setConfigEpan,
@@ -77,12 +77,15 @@ import {
   setConfigSkipsStage1,
   setConfigStage,
   setConfigSubstream,
+  setConfigTag,
+  setConfigTagS2,
   setConfigTbi0,
   setConfigTbi1,
   setConfigTsz0,
   setConfigTsz1,
   setConfigTtb0,
   setConfigTtb1,
+  setConfigView,
   setConfigVmid,
   setConfigWorld,
   setConfigWxn,
@@ -142,6 +145,7 @@ import {
   steSTRW,
   steV,
 } from "./layout/ste";
+import { requestviewSubstream, withRequestflagsSsid, withRequestflagsSsv } from "./layout/words";
 import { reg32 } from "./regfile";
 import { CD, STE } from "./state";
 import {
@@ -156,6 +160,7 @@ import {
 } from "./ste";
 import { fetchSte } from "./stream";
 import { translateStructure } from "./structure";
+import { contextTag } from "./tlb";
 import { trace, tracing } from "./trace";
 
 /** Config values below this abort. */
@@ -167,6 +172,12 @@ const NO_VMID: i32 = -1;
 /** Key of a substream within a stream: 0 without one, else ssid + 1. */
 export function substreamKey(ssv: bool, ssid: u32): u32 {
   return ssv ? ssid + 1 : 0;
+}
+
+/** REQUEST_VIEW.substream of a substream's requests. */
+function viewOf(ssv: bool, ssid: u32): u32 {
+  if (!ssv) return 0;
+  return requestviewSubstream(withRequestflagsSsid(withRequestflagsSsv(0, 1), ssid));
 }
 
 /** World of the stream: STRW where it is used (3.3.4). */
@@ -314,10 +325,12 @@ export function bindContexts(p: usize): void {
   reserveContexts();
   const vmid = <u32>max(configVmid(p), 0);
   const stage2 = contextId(CONTEXT_STAGE2, vmid, 0);
-  setConfigCtxS2(p, stage2);
+  setConfigTagS2(p, contextTag(stage2));
   const asid = <u32>max(configAsid(p), 0);
   const own = configStage(p) == STAGE_S2 ? stage2 : contextId(configWorld(p), vmid, asid);
-  setConfigCtx(p, own);
+  // A stream that is not cached has no tag: nothing is ever found under it.
+  setConfigTag(p, configCached(p) ? contextTag(own) : 0);
+  setConfigCut(p, 0);
   setConfigEpoch(p, contextEpoch);
 }
 
@@ -326,6 +339,7 @@ export function decodeConfiguration(p: usize, sid: u32, ssv: bool, ssid: u32): u
   memory.fill(p, 0, CONFIG_BYTES);
   setConfigSid(p, sid);
   setConfigSubstream(p, substreamKey(ssv, ssid));
+  setConfigView(p, viewOf(ssv, ssid));
   // 1. The STE: valid and legal.
   if (fetchSte(sid)) return faultType;
   if (!steV(STE)) return raiseConfigFault(C_BAD_STE);

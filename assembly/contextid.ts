@@ -38,15 +38,23 @@ let slotsUsed: u32 = 0;
 let lastContext: u32 = 0;
 /** Moves whenever a context id may have changed; configurations compare it before a lookup. */
 export let contextEpoch: u32 = 1;
-/** Page sizes in the IOTLB, as a set of (log2 - 11). */
-export let tlbSizes: u32 = 0;
+/** Sizes in the IOTLB of inputs through stage 1, and of IPAs: sets of (log2 - 11). */
+export let inputSizes: u32 = 0;
+export let stage2Sizes: u32 = 0;
 /** Whether an entry with nG=0 was inserted since the last flush. */
 export let tlbHasGlobal: bool = false;
 
-export function noteTlbSize(bit: u32): void {
-  tlbSizes |= bit;
+/** @inline */
+export function noteInputSize(bit: u32): void {
+  inputSizes |= bit;
 }
 
+/** @inline */
+export function noteStage2Size(bit: u32): void {
+  stage2Sizes |= bit;
+}
+
+/** @inline */
 export function noteTlbGlobal(): void {
   tlbHasGlobal = true;
 }
@@ -57,7 +65,8 @@ export function flushContexts(): void {
   memory.fill(INTERN, 0, <usize>SLOTS * SLOT_BYTES);
   slotsUsed = 0;
   lastContext = 0;
-  tlbSizes = 0;
+  inputSizes = 0;
+  stage2Sizes = 0;
   tlbHasGlobal = false;
   contextEpoch++;
 }

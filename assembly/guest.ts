@@ -47,8 +47,11 @@ export function attachRegions(root: u32, base: u64, bytes: u64, lin: u32): void 
   ramLin = lin;
 }
 
-/** The tree entry that covers `pa` with its place, or 0. Bits 2:0 of the result are entry flags. */
-function lookupRegion(pa: u64): u32 {
+/**
+ * The tree entry that covers `pa` with its place, or 0. Bits 2:0 of the result are entry flags.
+ * @inline
+ */
+function regionEntry(pa: u64): u32 {
   if (regionRoot == 0 || pa >> ROOT_SHIFT >= ROOT_ENTRIES) return 0;
   const low = <u32>pa;
   let entry = load<u32>(regionRoot + ((<u32>(pa >> ROOT_SHIFT)) << 2));
@@ -62,6 +65,10 @@ function lookupRegion(pa: u64): u32 {
   const page = (low >> PAGE_SHIFT) & INDEX_MASK;
   entry = load<u32>((entry & ~PAGE_MASK) + (page << 2));
   return entry & ENTRY_PRESENT ? entry : 0;
+}
+
+function lookupRegion(pa: u64): u32 {
+  return regionEntry(pa);
 }
 
 /** Linear address for a load of one naturally aligned word, or 0 when nothing backs `pa`. */
@@ -98,6 +105,23 @@ export function load64(pa: u64): u64 {
     return 0;
   }
   return atomic.load<u64>(lin);
+}
+
+/**
+ * Loads a descriptor at a multiple of 8; 0, which is never valid, where nothing backs it. Nothing is
+ * counted: `countLoads` does that for the lanes that end well, and others load again, alone.
+ * @inline
+ */
+export function peek64(pa: u64): u64 {
+  const offset = pa - ramBase;
+  if (offset < ramBytes) return atomic.load<u64>(ramLin + <u32>offset);
+  const entry = regionEntry(pa);
+  return entry ? atomic.load<u64>((entry & ~PAGE_MASK) + (<u32>pa & PAGE_MASK)) : 0;
+}
+
+/** Counts loads of `peek64`. @inline */
+export function countLoads(count: u32): void {
+  guestReads += count;
 }
 
 /** Loads 32 bits; sets `guestFault` outside every region. */

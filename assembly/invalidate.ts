@@ -16,7 +16,7 @@ import {
 import { stage2Present } from "./features";
 import { GRANULE_4K, granuleOfCommandTg, ones } from "./geometry";
 import { CACHE_FAST, CACHE_QEMU, TRACE_KIND_RANGE } from "./layout/abi";
-import { RANGE_PAGES_MAX, tlbInvalidate } from "./tlb";
+import { contextTag, RANGE_PAGES_MAX, tlbInvalidate } from "./tlb";
 import {
   qemuFlush,
   qemuRemove,
@@ -97,9 +97,10 @@ function invalidatePages(kind: u32, vmid: u32, asid: u32, at: u64, tg: u32, page
     renameContext(kind, vmid, asid);
     return;
   }
+  const tag = contextTag(ctx);
   const granule = tg ? granuleOfCommandTg(tg) : GRANULE_4K;
   for (let page: u64 = 0; page < pages; page++) {
-    tlbInvalidate(ctx, at + (page << (<u64>granule)));
+    tlbInvalidate(tag, at + (page << (<u64>granule)), kind == CONTEXT_STAGE2);
   }
 }
 

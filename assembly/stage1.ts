@@ -92,14 +92,14 @@ function unmappable(p: usize, va: u64, half: u32, access: u32): bool {
 }
 
 /** Base of the first table: aligned to its size. */
-function firstTable(p: usize, half: u32, indexBits: u32): u64 {
+export function firstTable(p: usize, half: u32, indexBits: u32): u64 {
   const ttb = half ? configTtb1(p) : configTtb0(p);
   const kept = hasQuirk(Q_TABLE_BASE_ONLY) ? ttb & ones(configIpsBits(p)) : ttb;
   return kept & ~ones(indexBits + DESCRIPTOR_BITS);
 }
 
 /** Permissions of a leaf under this CD and half. */
-function leafPermissions(p: usize, word: u64, tables: u32, half: u32): u32 {
+export function leafPermissions(p: usize, word: u64, tables: u32, half: u32): u32 {
   const world = configWorld(p);
   let perms =
     world == WORLD_EL2 ? singlePermissions(word, tables) : stage1Permissions(word, tables);

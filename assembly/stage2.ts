@@ -44,7 +44,7 @@ const DESCRIPTOR_BITS: u32 = 3;
 const EXPONENT_BITS: u32 = 6;
 
 /** Base of the start table, aligned to the size of the table or of the concatenated ones. */
-function startTable(p: usize, ipa: u64, level: i32): u64 {
+export function startTable(p: usize, ipa: u64, level: i32): u64 {
   const granule = configS2granule(p);
   const bits = startIndexBits(granule, 64 - configS2tsz(p), level);
   const ttb = configS2ttb(p);

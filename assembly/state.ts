@@ -12,10 +12,12 @@ const MSI_OFFSET: usize = 0x1200;
 const CONFIG_SCRATCH_OFFSET: usize = 0x1800;
 const TRACE_OFFSET: usize = 0x2000;
 const CONFIG_OFFSET: usize = 0x10000;
-const INTERN_OFFSET: usize = 0x40000;
+const INTERN_OFFSET: usize = 0x50000;
 const TLB_OFFSET: usize = 0x80000;
 const VMID_OFFSET: usize = 0xc0000;
 const IOTLB_OFFSET: usize = 0x140000;
+const LANES_OFFSET: usize = 0x148000;
+const IPA_LANES_OFFSET: usize = 0x14a000;
 
 /** Bytes that one instance needs; the owner of the memory allocates them zeroed. */
 export const STATE_BYTES: u32 = 0x150000;
@@ -50,6 +52,9 @@ export let INTERN: usize = 0;
 export let TLB: usize = 0;
 export let VMID_GENERATIONS: usize = 0;
 export let IOTLB: usize = 0;
+/** LANE and IPA_LANE records of the group of a batch that is being walked. */
+export let LANES: usize = 0;
+export let IPA_LANES: usize = 0;
 
 /** Places every part of the state inside the block at `at`. */
 export function placeState(at: usize): void {
@@ -69,4 +74,6 @@ export function placeState(at: usize): void {
   TLB = base + TLB_OFFSET;
   VMID_GENERATIONS = base + VMID_OFFSET;
   IOTLB = base + IOTLB_OFFSET;
+  LANES = base + LANES_OFFSET;
+  IPA_LANES = base + IPA_LANES_OFFSET;
 }

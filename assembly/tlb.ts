@@ -1,9 +1,18 @@
 // The fast IOTLB: 64-byte lines of four tags and four entries under renamed context ids (IHI0070
 // 3.17).
 
-import { noteTlbGlobal, noteTlbSize, TLB_LINE, TLB_SETS, tlbSizes } from "./contextid";
+import {
+  inputSizes,
+  noteInputSize,
+  noteStage2Size,
+  noteTlbGlobal,
+  stage2Sizes,
+  TLB_LINE,
+} from "./contextid";
 import { ones } from "./geometry";
 import {
+  contextidHigh,
+  contextidLow,
   tlbdataAttr,
   tlbdataPa,
   tlbdataPerms,
@@ -16,72 +25,97 @@ import {
   withTlbdataPerms,
   withTlbdataSh,
   withTlbdataSize,
-  withTlbtagCtx,
-  withTlbtagVpn,
+  withTlbtagCtxHigh,
+  withTlbtagCtxLow,
+  withTlbtagVa,
 } from "./layout/words";
 import { TLB } from "./state";
 
-/** log2 of the smallest page; sizes are stored less this one plus 1. */
-const PAGE_BITS: u32 = 12;
-const PAGE_BITS_64: u64 = 12;
-const SIZE_BIAS: u32 = 11;
+/** Sizes are stored as log2 less this. */
+export const SIZE_BIAS: u32 = 11;
 /** Larger blocks are cached in pieces of this size. */
 const SIZE_BITS_MAX: u32 = 42;
 const VA_BITS: u64 = 56;
-const WAYS: u32 = 4;
+const LAST_WAY: usize = 3;
 const DATA: usize = 32;
-const HASH: u32 = 0x9e3779b1;
-const HASH_SHIFT: u32 = 16;
-const FOLD: u64 = 15;
+/** Multiplicative hash (2^64 / golden ratio); the top 12 bits choose one of TLB_SETS lines. */
+const HASH: u64 = (0x9e3779b9 << 32) | 0x7f4a7c15;
+const HASH_SHIFT: u64 = 52;
 /** Pages of a range that are dropped one by one; longer ranges drop the context. */
 export const RANGE_PAGES_MAX: u64 = 64;
 
 /** The entry found by the last lookup. */
 export let tlbHit: u64 = 0;
 
-function lineOf(vpn: u64, ctx: u32): usize {
-  const folded = <u32>vpn ^ <u32>(vpn >> FOLD);
-  const set = (folded ^ ((ctx * HASH) >> HASH_SHIFT)) & (TLB_SETS - 1);
-  return TLB + <usize>set * TLB_LINE;
+/** Tag of a context, without an address. */
+export function contextTag(ctx: u32): u64 {
+  return withTlbtagCtxHigh(withTlbtagCtxLow(0, contextidLow(ctx)), contextidHigh(ctx));
 }
 
-/** Input address bits 55:12 without those below the entry's size. */
-function pageOf(va: u64, bits: u32): u64 {
-  const page = (va & ones(<u32>VA_BITS)) >> PAGE_BITS_64;
-  return page & ~ones(bits - PAGE_BITS);
+/** @inline */
+function lineOf(tag: u64): usize {
+  return TLB + <usize>((tag * HASH) >> HASH_SHIFT) * TLB_LINE;
 }
 
-function tagOf(vpn: u64, ctx: u32): u64 {
-  return withTlbtagVpn(withTlbtagCtx(0, ctx), vpn);
+/** Tag of the 2^bits bytes around `va` in the context of `tag`. */
+function tagOf(tag: u64, va: u64, bits: u32): u64 {
+  return withTlbtagVa(tag, va & ~ones(bits));
 }
 
-/** Entry of a line under `tag`, or 0: one compare of two tags at a time. */
-function probe(line: usize, tag: u64): u64 {
+/** Ways of a line under `tag`, one bit each: one compare of two tags at a time. @inline */
+function waysOf(line: usize, tag: u64): i32 {
   const wanted = i64x2.splat(tag);
   const low = i64x2.eq(v128.load(line), wanted);
   const high = i64x2.eq(v128.load(line, 16), wanted);
-  const mask = i64x2.bitmask(low) | (i64x2.bitmask(high) << 2);
-  if (mask == 0) return 0;
-  return load<u64>(line + ((<usize>ctz(mask)) << 3), DATA);
+  return i64x2.bitmask(low) | (i64x2.bitmask(high) << 2);
 }
 
-/** Looks `va` up under every page size present; the entry is left in `tlbHit`. */
-export function tlbLookup(ctx: u32, va: u64): bool {
-  // Bits 63:56 are not in the tag: they must repeat bit 55.
-  const top = <u64>(<i64>(va << (64 - VA_BITS)) >> (64 - VA_BITS));
-  if (top != va) return false;
-  let sizes = tlbSizes;
+/** Entry under `tag`, or 0. @inline */
+function probe(tag: u64): u64 {
+  const line = lineOf(tag);
+  const ways = waysOf(line, tag);
+  return ways ? load<u64>(line + ((<usize>ctz(ways)) << 3), DATA) : 0;
+}
+
+/** Whether an address can be in the tags: bits 63:56 repeat bit 55. @inline */
+export function isCanonical(va: u64): bool {
+  return <u64>(<i64>(va << (64 - VA_BITS)) >> (64 - VA_BITS)) == va;
+}
+
+/** Entry of a canonical `va` under the context of `tag`, in any of `sizes`; 0 if none. @inline */
+export function tlbFind(tag: u64, va: u64, sizes: u32): u64 {
   while (sizes) {
     const size = <u32>ctz(sizes);
-    const vpn = pageOf(va, size + SIZE_BIAS);
-    const data = probe(lineOf(vpn >> <u64>(size + SIZE_BIAS - PAGE_BITS), ctx), tagOf(vpn, ctx));
-    if (data != 0 && tlbdataSize(data) == size) {
-      tlbHit = data;
-      return true;
-    }
+    const bits = <u64>(size + SIZE_BIAS);
+    const data = probe(withTlbtagVa(tag, (va >> bits) << bits));
+    if (data != 0 && tlbdataSize(data) == size) return data;
     sizes &= sizes - 1;
   }
-  return false;
+  return 0;
+}
+
+/** Address bits that tags of entries of a size (log2 - SIZE_BIAS) have. */
+export function sizeMask(size: u32): u64 {
+  return withTlbtagVa(0, ~ones(size + SIZE_BIAS));
+}
+
+/** Address bits below an entry of a size. */
+export function sizeOffsets(size: u32): u64 {
+  return ones(size + SIZE_BIAS);
+}
+
+/** Entry of `va` of one size under the context of `tag`, or 0; `mask` is the size's. @inline */
+export function probeSize(tag: u64, va: u64, mask: u64, size: u32): u64 {
+  const data = probe(tag | (va & mask));
+  return tlbdataSize(data) == size ? data : 0;
+}
+
+/** Looks up an input, or an IPA among the stage 2 entries; the entry is left in `tlbHit`. */
+export function tlbLookup(tag: u64, va: u64, stage2: bool): bool {
+  if (!isCanonical(va)) return false;
+  const data = tlbFind(tag, va, stage2 ? stage2Sizes : inputSizes);
+  if (data) tlbHit = data;
+  return data != 0;
 }
 
 /** log2 of an entry's size. */
@@ -106,58 +140,84 @@ export function hitAddress(va: u64): u64 {
   return tlbdataPa(tlbHit) | (va & ones(hitBits()));
 }
 
-/** Caches a translation of `bits` size; larger blocks are cut to the largest size. */
-export function tlbInsert(
-  ctx: u32,
-  va: u64,
-  pa: u64,
-  bits: u32,
-  perms: u32,
-  attr: u32,
-  sh: u32,
-  global: bool,
-  fractured: bool,
-): void {
+/**
+ * Puts an entry in front of its line, whose oldest one leaves. True when the same entry was there
+ * already: a lane beside this one found it too.
+ * @inline
+ */
+function put(tag: u64, data: u64): bool {
+  const line = lineOf(tag);
+  const ways = waysOf(line, tag);
+  if (ways) {
+    const at = line + ((<usize>ctz(ways)) << 3);
+    const same = load<u64>(at, DATA) == data;
+    store<u64>(at, data, DATA);
+    return same;
+  }
+  const tags = v128.load(line);
+  const entries = v128.load(line, DATA);
+  v128.store(line, v128.shuffle<u64>(tags, v128.load(line, 16), 1, 2), 16);
+  v128.store(line, v128.shuffle<u64>(i64x2.splat(tag), tags, 0, 2));
+  v128.store(line, v128.shuffle<u64>(entries, v128.load(line, DATA + 16), 1, 2), DATA + 16);
+  v128.store(line, v128.shuffle<u64>(i64x2.splat(data), entries, 0, 2), DATA);
+  return false;
+}
+
+/** Caches the TLB_DATA of an input. True when the same entry was there already. @inline */
+export function tlbPutInput(tag: u64, va: u64, data: u64): bool {
+  const size = tlbdataSize(data);
+  noteInputSize(1 << size);
+  return put(tagOf(tag, va, size + SIZE_BIAS), data);
+}
+
+/** Caches the TLB_DATA of an IPA. True when the same entry was there already. @inline */
+export function tlbPutStage2(tag: u64, ipa: u64, data: u64): bool {
+  const size = tlbdataSize(data);
+  noteStage2Size(1 << size);
+  return put(tagOf(tag, ipa, size + SIZE_BIAS), data);
+}
+
+/** The same where the code need not be at hand. */
+export function tlbInsertInput(tag: u64, va: u64, data: u64): bool {
+  return tlbPutInput(tag, va, data);
+}
+
+export function tlbInsertStage2(tag: u64, ipa: u64, data: u64): bool {
+  return tlbPutStage2(tag, ipa, data);
+}
+
+/** Entry of a mapping of 2^bits bytes; blocks that are too large are cut. */
+export function tlbData(pa: u64, bits: u32, perms: u32, attr: u32, sh: u32): u64 {
   const cut = min(bits, SIZE_BITS_MAX);
-  const size = cut - SIZE_BIAS;
-  noteTlbSize(1 << size);
+  const data = withTlbdataPa(0, pa & ~ones(cut));
+  const sized = withTlbdataSize(withTlbdataPerms(data, perms), cut - SIZE_BIAS);
+  return withTlbdataSh(withTlbdataAttr(sized, attr), sh);
+}
+
+/** Adds what a stage 1 leaf and its cutting by stage 2 say. */
+export function markTlbData(data: u64, global: bool, fractured: bool): u64 {
   if (global) noteTlbGlobal();
-  let data = withTlbdataPa(0, pa & ~ones(cut));
-  data = withTlbdataSize(withTlbdataPerms(data, perms), size);
-  data = withTlbdataSh(withTlbdataAttr(data, attr), sh);
-  data = withTlbdataFractured(withTlbdataGlobal(data, u32(global)), u32(fractured));
-  const vpn = pageOf(va, cut);
-  const tag = tagOf(vpn, ctx);
-  const line = lineOf(vpn >> <u64>(cut - PAGE_BITS), ctx);
-  // The first empty or equal way takes it, else the oldest leaves: ways shift towards the end.
-  let way: u32 = 0;
-  for (; way < WAYS - 1; way++) {
-    const present = load<u64>(line + ((<usize>way) << 3));
-    if (present == 0 || present == tag) break;
-  }
-  for (; way > 0; way--) {
-    const to = line + ((<usize>way) << 3);
-    store<u64>(to, load<u64>(to - 8));
-    store<u64>(to, load<u64>(to - 8, DATA), DATA);
-  }
-  store<u64>(line, tag);
-  store<u64>(line, data, DATA);
+  return withTlbdataFractured(withTlbdataGlobal(data, u32(global)), u32(fractured));
 }
 
-function clearTag(line: usize, tag: u64): void {
-  for (let way: u32 = 0; way < WAYS; way++) {
-    const at = line + ((<usize>way) << 3);
-    if (load<u64>(at) == tag) store<u64>(at, 0);
+/** Removes the entry under `tag`; later ones move up, so that holes stay at the end. */
+function remove(tag: u64): void {
+  const line = lineOf(tag);
+  const ways = waysOf(line, tag);
+  if (ways == 0) return;
+  let at = line + ((<usize>ctz(ways)) << 3);
+  for (; at < line + (LAST_WAY << 3); at += 8) {
+    store<u64>(at, load<u64>(at + 8));
+    store<u64>(at, load<u64>(at + 8, DATA), DATA);
   }
+  store<u64>(at, 0);
 }
 
-/** Drops the entries of `ctx` that contain `va`, of every size. */
-export function tlbInvalidate(ctx: u32, va: u64): void {
-  let sizes = tlbSizes;
+/** Drops the entries under the context of `tag` that contain `va`, of every size. */
+export function tlbInvalidate(tag: u64, va: u64, stage2: bool): void {
+  let sizes = stage2 ? stage2Sizes : inputSizes;
   while (sizes) {
-    const bits = <u32>ctz(sizes) + SIZE_BIAS;
-    const vpn = pageOf(va, bits);
-    clearTag(lineOf(vpn >> <u64>(bits - PAGE_BITS), ctx), tagOf(vpn, ctx));
+    remove(tagOf(tag, va, <u32>ctz(sizes) + SIZE_BIAS));
     sizes &= sizes - 1;
   }
 }

@@ -13,7 +13,7 @@ const RAM_BASE = 0x8000_0000;
 const PAGE = 4096;
 const STREAMS_LOG2 = 8;
 const QUEUE_LOG2 = 12;
-const POLICY = { none: 0, fast: 1 } as const;
+const POLICY = { none: 0, fast: 1, walk: 3 } as const;
 /** CR0: SMMUEN, EVENTQEN, CMDQEN. */
 const CR0_ALL = 0xd;
 /** Normal write-back memory in every attribute index. */
@@ -53,7 +53,10 @@ export class World {
   #root: MapRoot | undefined;
 
   /** A machine with `bytes` of RAM. */
-  constructor(bytes: number, shared = false) {
+  constructor(
+    readonly bytes: number,
+    shared = false,
+  ) {
     this.memory = HostMemory.create({ shared });
     this.map = new AddressMap(this.memory);
     const size = Math.ceil(bytes / PAGE) * PAGE;
@@ -66,11 +69,21 @@ export class World {
     this.eventQueue = this.alloc(32 << QUEUE_LOG2);
   }
 
+  /** First guest address, and the first that is not in use yet. */
+  get base(): number {
+    return RAM_BASE;
+  }
+
+  get top(): number {
+    return this.#next;
+  }
+
   /** Zeroed guest memory, aligned to its size. */
   alloc(bytes: number): number {
     const size = Math.max(bytes, PAGE);
     const at = Math.ceil(this.#next / size) * size;
     this.#next = at + size;
+    if (this.#next > RAM_BASE + this.bytes) throw new RangeError("the machine is too small");
     return at;
   }
 

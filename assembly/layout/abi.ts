@@ -18,7 +18,8 @@ export function setAnswerMeta(p: usize, v: u64): void {
 export const CACHE_NONE: u32 = 0;
 export const CACHE_FAST: u32 = 1;
 export const CACHE_QEMU: u32 = 2;
-export const CONFIG_BYTES: usize = 104;
+export const CACHE_WALK: u32 = 3;
+export const CONFIG_BYTES: usize = 216;
 export const CONFIG_sid: usize = 0;
 export function configSid(p: usize): u32 {
   return load<u32>(p, 0);
@@ -341,48 +342,288 @@ export function configVmid(p: usize): i32 {
 export function setConfigVmid(p: usize, v: i32): void {
   store<i32>(p, v, 60);
 }
-export const CONFIG_ctx: usize = 64;
-export function configCtx(p: usize): u32 {
-  return load<u32>(p, 64);
+export const CONFIG_tag: usize = 64;
+export function configTag(p: usize): u64 {
+  return load<u64>(p, 64);
 }
-export function setConfigCtx(p: usize, v: u32): void {
-  store<u32>(p, v, 64);
+export function setConfigTag(p: usize, v: u64): void {
+  store<u64>(p, v, 64);
 }
-export const CONFIG_ctxS2: usize = 68;
-export function configCtxS2(p: usize): u32 {
-  return load<u32>(p, 68);
-}
-export function setConfigCtxS2(p: usize, v: u32): void {
-  store<u32>(p, v, 68);
-}
-export const CONFIG_ttb0: usize = 72;
-export function configTtb0(p: usize): u64 {
+export const CONFIG_tagS2: usize = 72;
+export function configTagS2(p: usize): u64 {
   return load<u64>(p, 72);
 }
-export function setConfigTtb0(p: usize, v: u64): void {
+export function setConfigTagS2(p: usize, v: u64): void {
   store<u64>(p, v, 72);
 }
-export const CONFIG_ttb1: usize = 80;
-export function configTtb1(p: usize): u64 {
+export const CONFIG_ttb0: usize = 80;
+export function configTtb0(p: usize): u64 {
   return load<u64>(p, 80);
 }
-export function setConfigTtb1(p: usize, v: u64): void {
+export function setConfigTtb0(p: usize, v: u64): void {
   store<u64>(p, v, 80);
 }
-export const CONFIG_s2ttb: usize = 88;
-export function configS2ttb(p: usize): u64 {
+export const CONFIG_ttb1: usize = 88;
+export function configTtb1(p: usize): u64 {
   return load<u64>(p, 88);
 }
-export function setConfigS2ttb(p: usize, v: u64): void {
+export function setConfigTtb1(p: usize, v: u64): void {
   store<u64>(p, v, 88);
 }
-export const CONFIG_mair: usize = 96;
-export function configMair(p: usize): u64 {
+export const CONFIG_s2ttb: usize = 96;
+export function configS2ttb(p: usize): u64 {
   return load<u64>(p, 96);
 }
-export function setConfigMair(p: usize, v: u64): void {
+export function setConfigS2ttb(p: usize, v: u64): void {
   store<u64>(p, v, 96);
 }
+export const CONFIG_mair: usize = 104;
+export function configMair(p: usize): u64 {
+  return load<u64>(p, 104);
+}
+export function setConfigMair(p: usize, v: u64): void {
+  store<u64>(p, v, 104);
+}
+export const CONFIG_needs: usize = 112;
+export function configNeeds(p: usize, i: u32): u32 {
+  return load<u8>(p + i * 1, 112);
+}
+export function setConfigNeeds(p: usize, i: u32, v: u32): void {
+  store<u8>(p + i * 1, v as u8, 112);
+}
+export const CONFIG_view: usize = 120;
+export function configView(p: usize): u32 {
+  return load<u32>(p, 120);
+}
+export function setConfigView(p: usize, v: u32): void {
+  store<u32>(p, v, 120);
+}
+export const CONFIG_shape: usize = 124;
+export function configShape(p: usize): u32 {
+  return load<u32>(p, 124);
+}
+export function setConfigShape(p: usize, v: u32): void {
+  store<u32>(p, v, 124);
+}
+export const CONFIG_inputBits: usize = 128;
+export function configInputBits(p: usize): u32 {
+  return load<u8>(p, 128);
+}
+export function setConfigInputBits(p: usize, v: u32): void {
+  store<u8>(p, v as u8, 128);
+}
+export const CONFIG_inputBitsS2: usize = 129;
+export function configInputBitsS2(p: usize): u32 {
+  return load<u8>(p, 129);
+}
+export function setConfigInputBitsS2(p: usize, v: u32): void {
+  store<u8>(p, v as u8, 129);
+}
+export const CONFIG_cut: usize = 130;
+export function configCut(p: usize): u32 {
+  return load<u8>(p, 130);
+}
+export function setConfigCut(p: usize, v: u32): void {
+  store<u8>(p, v as u8, 130);
+}
+export const CONFIG_meta: usize = 136;
+export function configMeta(p: usize): u64 {
+  return load<u64>(p, 136);
+}
+export function setConfigMeta(p: usize, v: u64): void {
+  store<u64>(p, v, 136);
+}
+export const CONFIG_root: usize = 144;
+export function configRoot(p: usize): u64 {
+  return load<u64>(p, 144);
+}
+export function setConfigRoot(p: usize, v: u64): void {
+  store<u64>(p, v, 144);
+}
+export const CONFIG_rootS2: usize = 152;
+export function configRootS2(p: usize): u64 {
+  return load<u64>(p, 152);
+}
+export function setConfigRootS2(p: usize, v: u64): void {
+  store<u64>(p, v, 152);
+}
+export const CONFIG_leaf: usize = 160;
+export function configLeaf(p: usize): u64 {
+  return load<u64>(p, 160);
+}
+export function setConfigLeaf(p: usize, v: u64): void {
+  store<u64>(p, v, 160);
+}
+export const CONFIG_leafData: usize = 168;
+export function configLeafData(p: usize): u64 {
+  return load<u64>(p, 168);
+}
+export function setConfigLeafData(p: usize, v: u64): void {
+  store<u64>(p, v, 168);
+}
+export const CONFIG_leafS2: usize = 176;
+export function configLeafS2(p: usize): u64 {
+  return load<u64>(p, 176);
+}
+export function setConfigLeafS2(p: usize, v: u64): void {
+  store<u64>(p, v, 176);
+}
+export const CONFIG_leafDataS2: usize = 184;
+export function configLeafDataS2(p: usize): u64 {
+  return load<u64>(p, 184);
+}
+export function setConfigLeafDataS2(p: usize, v: u64): void {
+  store<u64>(p, v, 184);
+}
+export const CONFIG_pairFirst: usize = 192;
+export function configPairFirst(p: usize): u64 {
+  return load<u64>(p, 192);
+}
+export function setConfigPairFirst(p: usize, v: u64): void {
+  store<u64>(p, v, 192);
+}
+export const CONFIG_pairSecond: usize = 200;
+export function configPairSecond(p: usize): u64 {
+  return load<u64>(p, 200);
+}
+export function setConfigPairSecond(p: usize, v: u64): void {
+  store<u64>(p, v, 200);
+}
+export const CONFIG_pairData: usize = 208;
+export function configPairData(p: usize): u64 {
+  return load<u64>(p, 208);
+}
+export function setConfigPairData(p: usize, v: u64): void {
+  store<u64>(p, v, 208);
+}
+export const IPA_LANE_BYTES: usize = 24;
+export const IPA_LANE_word: usize = 0;
+export function ipalaneWord(p: usize): u64 {
+  return load<u64>(p, 0);
+}
+export function setIpalaneWord(p: usize, v: u64): void {
+  store<u64>(p, v, 0);
+}
+export const IPA_LANE_ipa: usize = 8;
+export function ipalaneIpa(p: usize): u64 {
+  return load<u64>(p, 8);
+}
+export function setIpalaneIpa(p: usize, v: u64): void {
+  store<u64>(p, v, 8);
+}
+export const IPA_LANE_lane: usize = 16;
+export function ipalaneLane(p: usize): u32 {
+  return load<u32>(p, 16);
+}
+export function setIpalaneLane(p: usize, v: u32): void {
+  store<u32>(p, v, 16);
+}
+export const IPA_LANE_need: usize = 20;
+export function ipalaneNeed(p: usize): u32 {
+  return load<u8>(p, 20);
+}
+export function setIpalaneNeed(p: usize, v: u32): void {
+  store<u8>(p, v as u8, 20);
+}
+export const IPA_LANE_state: usize = 21;
+export function ipalaneState(p: usize): u32 {
+  return load<u8>(p, 21);
+}
+export function setIpalaneState(p: usize, v: u32): void {
+  store<u8>(p, v as u8, 21);
+}
+export const LANE_BYTES: usize = 56;
+export const LANE_word: usize = 0;
+export function laneWord(p: usize): u64 {
+  return load<u64>(p, 0);
+}
+export function setLaneWord(p: usize, v: u64): void {
+  store<u64>(p, v, 0);
+}
+export const LANE_iova: usize = 8;
+export function laneIova(p: usize): u64 {
+  return load<u64>(p, 8);
+}
+export function setLaneIova(p: usize, v: u64): void {
+  store<u64>(p, v, 8);
+}
+export const LANE_first: usize = 16;
+export function laneFirst(p: usize): u64 {
+  return load<u64>(p, 16);
+}
+export function setLaneFirst(p: usize, v: u64): void {
+  store<u64>(p, v, 16);
+}
+export const LANE_output: usize = 24;
+export function laneOutput(p: usize): u64 {
+  return load<u64>(p, 24);
+}
+export function setLaneOutput(p: usize, v: u64): void {
+  store<u64>(p, v, 24);
+}
+export const LANE_second: usize = 32;
+export function laneSecond(p: usize): u64 {
+  return load<u64>(p, 32);
+}
+export function setLaneSecond(p: usize, v: u64): void {
+  store<u64>(p, v, 32);
+}
+export const LANE_config: usize = 40;
+export function laneConfig(p: usize): u32 {
+  return load<u32>(p, 40);
+}
+export function setLaneConfig(p: usize, v: u32): void {
+  store<u32>(p, v, 40);
+}
+export const LANE_shape: usize = 44;
+export function laneShape(p: usize): u32 {
+  return load<u32>(p, 44);
+}
+export function setLaneShape(p: usize, v: u32): void {
+  store<u32>(p, v, 44);
+}
+export const LANE_request: usize = 48;
+export function laneRequest(p: usize): u32 {
+  return load<u32>(p, 48);
+}
+export function setLaneRequest(p: usize, v: u32): void {
+  store<u32>(p, v, 48);
+}
+export const LANE_need: usize = 52;
+export function laneNeed(p: usize): u32 {
+  return load<u8>(p, 52);
+}
+export function setLaneNeed(p: usize, v: u32): void {
+  store<u8>(p, v as u8, 52);
+}
+export const LANE_state: usize = 53;
+export function laneState(p: usize): u32 {
+  return load<u8>(p, 53);
+}
+export function setLaneState(p: usize, v: u32): void {
+  store<u8>(p, v as u8, 53);
+}
+export const LANE_loads: usize = 54;
+export function laneLoads(p: usize): u32 {
+  return load<u8>(p, 54);
+}
+export function setLaneLoads(p: usize, v: u32): void {
+  store<u8>(p, v as u8, 54);
+}
+export const LANE_known: usize = 55;
+export function laneKnown(p: usize): u32 {
+  return load<u8>(p, 55);
+}
+export function setLaneKnown(p: usize, v: u32): void {
+  store<u8>(p, v as u8, 55);
+}
+export const LANE_STATE_WALKING: u32 = 0;
+export const LANE_STATE_ODD: u32 = 1;
+export const LANE_STATE_LAST: u32 = 2;
+export const LANE_STATE_IPA: u32 = 3;
+export const LANE_STATE_DONE: u32 = 4;
+export const LANE_STATE_ALONE: u32 = 5;
+export const LANE_STATE_ANSWERED: u32 = 6;
 export const MSI_SOURCE_EVENTQ: u32 = 0;
 export const MSI_SOURCE_GERROR: u32 = 1;
 export const MSI_SOURCE_CMD_SYNC: u32 = 2;

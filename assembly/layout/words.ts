@@ -71,6 +71,181 @@ export function answermetaEventIndex(w: u64): u32 {
 export function withAnswermetaEventIndex(w: u64, v: u32): u64 {
   return (w & 0xfffffffffff) | (((v as u64) & 0xfffff) << 44);
 }
+export const ANSWER_VIEW_BYTES: usize = 8;
+/** ANSWER_VIEW.status [7:0] */
+export function answerviewStatus(w: u64): u32 {
+  return (w & 0xff) as u32;
+}
+/** ANSWER_VIEW.status [7:0] */
+export function withAnswerviewStatus(w: u64, v: u32): u64 {
+  return (w & 0xffffffffffffff00) | ((v as u64) & 0xff);
+}
+/** ANSWER_VIEW.pageBits [15:8] */
+export function answerviewPageBits(w: u64): u32 {
+  return ((w >> 8) & 0xff) as u32;
+}
+/** ANSWER_VIEW.pageBits [15:8] */
+export function withAnswerviewPageBits(w: u64, v: u32): u64 {
+  return (w & 0xffffffffffff00ff) | (((v as u64) & 0xff) << 8);
+}
+/** ANSWER_VIEW.perm [23:16] */
+export function answerviewPerm(w: u64): u32 {
+  return ((w >> 16) & 0xff) as u32;
+}
+/** ANSWER_VIEW.perm [23:16] */
+export function withAnswerviewPerm(w: u64, v: u32): u64 {
+  return (w & 0xffffffffff00ffff) | (((v as u64) & 0xff) << 16);
+}
+/** ANSWER_VIEW.eventType [31:24] */
+export function answerviewEventType(w: u64): u32 {
+  return ((w >> 24) & 0xff) as u32;
+}
+/** ANSWER_VIEW.eventType [31:24] */
+export function withAnswerviewEventType(w: u64, v: u32): u64 {
+  return (w & 0xffffffff00ffffff) | (((v as u64) & 0xff) << 24);
+}
+/** ANSWER_VIEW.type [41:32] */
+export function answerviewType(w: u64): u32 {
+  return ((w >> 32) & 0x3ff) as u32;
+}
+/** ANSWER_VIEW.type [41:32] */
+export function withAnswerviewType(w: u64, v: u32): u64 {
+  return (w & 0xfffffc00ffffffff) | (((v as u64) & 0x3ff) << 32);
+}
+/** ANSWER_VIEW.stage [43:42] */
+export function answerviewStage(w: u64): u32 {
+  return ((w >> 42) & 3) as u32;
+}
+/** ANSWER_VIEW.stage [43:42] */
+export function withAnswerviewStage(w: u64, v: u32): u64 {
+  return (w & 0xfffff3ffffffffff) | (((v as u64) & 3) << 42);
+}
+/** ANSWER_VIEW.eventIndex [63:44] */
+export function answerviewEventIndex(w: u64): u32 {
+  return ((w >> 44)) as u32;
+}
+/** ANSWER_VIEW.eventIndex [63:44] */
+export function withAnswerviewEventIndex(w: u64, v: u32): u64 {
+  return (w & 0xfffffffffff) | (((v as u64) & 0xfffff) << 44);
+}
+export const CONTEXT_ID_BYTES: usize = 4;
+/** CONTEXT_ID.low [11:0] */
+export function contextidLow(w: u32): u32 {
+  return w & 0xfff;
+}
+/** CONTEXT_ID.low [11:0] */
+export function withContextidLow(w: u32, v: u32): u32 {
+  return (w & 0xfffff000) | (v & 0xfff);
+}
+/** CONTEXT_ID.high [19:12] */
+export function contextidHigh(w: u32): u32 {
+  return (w >> 12) & 0xff;
+}
+/** CONTEXT_ID.high [19:12] */
+export function withContextidHigh(w: u32, v: u32): u32 {
+  return (w & 0xfff00fff) | ((v & 0xff) << 12);
+}
+export const DESCRIPTOR_VIEW_BYTES: usize = 8;
+export const DESCRIPTOR_VIEW_kind_BLOCK: u32 = 1;
+export const DESCRIPTOR_VIEW_kind_TABLE_OR_PAGE: u32 = 3;
+/** DESCRIPTOR_VIEW.kind [1:0] */
+export function descriptorviewKind(w: u64): u32 {
+  return (w & 3) as u32;
+}
+/** DESCRIPTOR_VIEW.kind [1:0] */
+export function withDescriptorviewKind(w: u64, v: u32): u64 {
+  return (w & 0xfffffffffffffffc) | ((v as u64) & 3);
+}
+/** DESCRIPTOR_VIEW.bits[58:2] [58:2] */
+export function descriptorviewBits_58_2(w: u64): u64 {
+  return (w >> 2) & 0x1ffffffffffffff;
+}
+/** DESCRIPTOR_VIEW.bits[58:2] [58:2] */
+export function withDescriptorviewBits_58_2(w: u64, v: u64): u64 {
+  return (w & 0xf800000000000003) | ((v & 0x1ffffffffffffff) << 2);
+}
+/** DESCRIPTOR_VIEW.hierarchical [63:59] */
+export function descriptorviewHierarchical(w: u64): u32 {
+  return ((w >> 59)) as u32;
+}
+/** DESCRIPTOR_VIEW.hierarchical [63:59] */
+export function withDescriptorviewHierarchical(w: u64, v: u32): u64 {
+  return (w & 0x7ffffffffffffff) | (((v as u64) & 0x1f) << 59);
+}
+export const LANE_SHAPE_BYTES: usize = 4;
+/** LANE_SHAPE.stage [1:0] */
+export function laneshapeStage(w: u32): u32 {
+  return w & 3;
+}
+/** LANE_SHAPE.stage [1:0] */
+export function withLaneshapeStage(w: u32, v: u32): u32 {
+  return (w & 0xfffffffc) | (v & 3);
+}
+/** LANE_SHAPE.granule1 [6:2] */
+export function laneshapeGranule1(w: u32): u32 {
+  return (w >> 2) & 0x1f;
+}
+/** LANE_SHAPE.granule1 [6:2] */
+export function withLaneshapeGranule1(w: u32, v: u32): u32 {
+  return (w & 0xffffff83) | ((v & 0x1f) << 2);
+}
+/** LANE_SHAPE.level1 [9:7] */
+export function laneshapeLevel1(w: u32): u32 {
+  return (w >> 7) & 7;
+}
+/** LANE_SHAPE.level1 [9:7] */
+export function withLaneshapeLevel1(w: u32, v: u32): u32 {
+  return (w & 0xfffffc7f) | ((v & 7) << 7);
+}
+/** LANE_SHAPE.granule2 [14:10] */
+export function laneshapeGranule2(w: u32): u32 {
+  return (w >> 10) & 0x1f;
+}
+/** LANE_SHAPE.granule2 [14:10] */
+export function withLaneshapeGranule2(w: u32, v: u32): u32 {
+  return (w & 0xffff83ff) | ((v & 0x1f) << 10);
+}
+/** LANE_SHAPE.level2 [17:15] */
+export function laneshapeLevel2(w: u32): u32 {
+  return (w >> 15) & 7;
+}
+/** LANE_SHAPE.level2 [17:15] */
+export function withLaneshapeLevel2(w: u32, v: u32): u32 {
+  return (w & 0xfffc7fff) | ((v & 7) << 15);
+}
+/** LANE_SHAPE.output1 [23:18] */
+export function laneshapeOutput1(w: u32): u32 {
+  return (w >> 18) & 0x3f;
+}
+/** LANE_SHAPE.output1 [23:18] */
+export function withLaneshapeOutput1(w: u32, v: u32): u32 {
+  return (w & 0xff03ffff) | ((v & 0x3f) << 18);
+}
+/** LANE_SHAPE.output2 [29:24] */
+export function laneshapeOutput2(w: u32): u32 {
+  return (w >> 24) & 0x3f;
+}
+/** LANE_SHAPE.output2 [29:24] */
+export function withLaneshapeOutput2(w: u32, v: u32): u32 {
+  return (w & 0xc0ffffff) | ((v & 0x3f) << 24);
+}
+export const PERMS_BYTES: usize = 4;
+/** PERMS.privileged [2:0] */
+export function permsPrivileged(w: u32): u32 {
+  return w & 7;
+}
+/** PERMS.privileged [2:0] */
+export function withPermsPrivileged(w: u32, v: u32): u32 {
+  return (w & 0xfffffff8) | (v & 7);
+}
+/** PERMS.unprivileged [5:3] */
+export function permsUnprivileged(w: u32): u32 {
+  return (w >> 3) & 7;
+}
+/** PERMS.unprivileged [5:3] */
+export function withPermsUnprivileged(w: u32, v: u32): u32 {
+  return (w & 0xffffffc7) | ((v & 7) << 3);
+}
 export const REQUEST_FLAGS_BYTES: usize = 4;
 /** REQUEST_FLAGS.write [0] */
 export function requestflagsWrite(w: u32): u32 {
@@ -111,6 +286,23 @@ export function requestflagsSsid(w: u32): u32 {
 /** REQUEST_FLAGS.ssid [31:12] */
 export function withRequestflagsSsid(w: u32, v: u32): u32 {
   return (w & 0xfff) | ((v & 0xfffff) << 12);
+}
+export const REQUEST_VIEW_BYTES: usize = 4;
+/** REQUEST_VIEW.access [2:0] */
+export function requestviewAccess(w: u32): u32 {
+  return w & 7;
+}
+/** REQUEST_VIEW.access [2:0] */
+export function withRequestviewAccess(w: u32, v: u32): u32 {
+  return (w & 0xfffffff8) | (v & 7);
+}
+/** REQUEST_VIEW.substream [31:3] */
+export function requestviewSubstream(w: u32): u32 {
+  return (w >> 3);
+}
+/** REQUEST_VIEW.substream [31:3] */
+export function withRequestviewSubstream(w: u32, v: u32): u32 {
+  return (w & 7) | ((v & 0x1fffffff) << 3);
 }
 export const TLB_DATA_BYTES: usize = 8;
 /** TLB_DATA.perms [5:0] */
@@ -170,19 +362,68 @@ export function withTlbdataFractured(w: u64, v: u32): u64 {
   return (w & 0xfbffffffffffffff) | (((v as u64) & 1) << 58);
 }
 export const TLB_TAG_BYTES: usize = 8;
-/** TLB_TAG.ctx [19:0] */
-export function tlbtagCtx(w: u64): u32 {
-  return (w & 0xfffff) as u32;
+/** TLB_TAG.ctxLow [11:0] */
+export function tlbtagCtxLow(w: u64): u32 {
+  return (w & 0xfff) as u32;
 }
-/** TLB_TAG.ctx [19:0] */
-export function withTlbtagCtx(w: u64, v: u32): u64 {
-  return (w & 0xfffffffffff00000) | ((v as u64) & 0xfffff);
+/** TLB_TAG.ctxLow [11:0] */
+export function withTlbtagCtxLow(w: u64, v: u32): u64 {
+  return (w & 0xfffffffffffff000) | ((v as u64) & 0xfff);
 }
-/** TLB_TAG.vpn [63:20] */
-export function tlbtagVpn(w: u64): u64 {
-  return (w >> 20);
+/** TLB_TAG.va [55:12] */
+export function tlbtagVa(w: u64): u64 {
+  return w & 0xfffffffffff000;
 }
-/** TLB_TAG.vpn [63:20] */
-export function withTlbtagVpn(w: u64, v: u64): u64 {
-  return (w & 0xfffff) | ((v & 0xfffffffffff) << 20);
+/** TLB_TAG.va [55:12] */
+export function withTlbtagVa(w: u64, v: u64): u64 {
+  return (w & 0xff00000000000fff) | (v & 0xfffffffffff000);
+}
+/** TLB_TAG.ctxHigh [63:56] */
+export function tlbtagCtxHigh(w: u64): u32 {
+  return ((w >> 56)) as u32;
+}
+/** TLB_TAG.ctxHigh [63:56] */
+export function withTlbtagCtxHigh(w: u64, v: u32): u64 {
+  return (w & 0xffffffffffffff) | (((v as u64) & 0xff) << 56);
+}
+export const TLB_VIEW_BYTES: usize = 8;
+/** TLB_VIEW.perms [5:0] */
+export function tlbviewPerms(w: u64): u32 {
+  return (w & 0x3f) as u32;
+}
+/** TLB_VIEW.perms [5:0] */
+export function withTlbviewPerms(w: u64, v: u32): u64 {
+  return (w & 0xffffffffffffffc0) | ((v as u64) & 0x3f);
+}
+/** TLB_VIEW.size [10:6] */
+export function tlbviewSize(w: u64): u32 {
+  return ((w >> 6) & 0x1f) as u32;
+}
+/** TLB_VIEW.size [10:6] */
+export function withTlbviewSize(w: u64, v: u32): u64 {
+  return (w & 0xfffffffffffff83f) | (((v as u64) & 0x1f) << 6);
+}
+/** TLB_VIEW.bits[47:11] [47:11] */
+export function tlbviewBits_47_11(w: u64): u64 {
+  return (w >> 11) & 0x1fffffffff;
+}
+/** TLB_VIEW.bits[47:11] [47:11] */
+export function withTlbviewBits_47_11(w: u64, v: u64): u64 {
+  return (w & 0xffff0000000007ff) | ((v & 0x1fffffffff) << 11);
+}
+/** TLB_VIEW.type [57:48] */
+export function tlbviewType(w: u64): u32 {
+  return ((w >> 48) & 0x3ff) as u32;
+}
+/** TLB_VIEW.type [57:48] */
+export function withTlbviewType(w: u64, v: u32): u64 {
+  return (w & 0xfc00ffffffffffff) | (((v as u64) & 0x3ff) << 48);
+}
+/** TLB_VIEW.bits[63:58] [63:58] */
+export function tlbviewBits_63_58(w: u64): u32 {
+  return ((w >> 58)) as u32;
+}
+/** TLB_VIEW.bits[63:58] [63:58] */
+export function withTlbviewBits_63_58(w: u64, v: u32): u64 {
+  return (w & 0x3ffffffffffffff) | (((v as u64) & 0x3f) << 58);
 }

@@ -85,12 +85,86 @@ export const CONFIG = record("CONFIG", {
   cached: "u8",
   asid: "i32",
   vmid: "i32",
-  ctx: "u32",
-  ctxS2: "u32",
+  /** Tags of the contexts whose entries count: of the input, and of stage 2. */
+  tag: "u64",
+  tagS2: "u64",
   ttb0: "u64",
   ttb1: "u64",
   s2ttb: "u64",
   mair: "u64",
+  /** Permission bit that an access (REQUEST_VIEW.access) needs after the STE's overrides. */
+  needs: ["u8", 8],
+  /** REQUEST_VIEW.substream of its requests. */
+  view: "u32",
+  shape: "u32",
+  inputBits: "u8",
+  inputBitsS2: "u8",
+  /** Whether the context is known to have entries smaller than their stage 1 leaf. */
+  cut: "u8",
+  /** ANSWER_META of its answers, as far as the stages decide. */
+  meta: "u64",
+  /** First tables, aligned to their sizes. */
+  root: "u64",
+  rootS2: "u64",
+  /** The last leaf's bits beside its address, and the TLB_DATA that they make, of each stage. */
+  leaf: "u64",
+  leafData: "u64",
+  leafS2: "u64",
+  leafDataS2: "u64",
+  /** The last TLB_DATA of both stages without addresses, and what they make together. */
+  pairFirst: "u64",
+  pairSecond: "u64",
+  pairData: "u64",
+});
+
+/** One request of a batch that is walked beside others. */
+export const LANE = record("LANE", {
+  /** The descriptor that was loaded last. */
+  word: "u64",
+  iova: "u64",
+  /** What stage 1 gave, as TLB_DATA, and the address behind it; stage 2 replaces the address. */
+  first: "u64",
+  output: "u64",
+  /** What stage 2 gave for the last address, as TLB_DATA. */
+  second: "u64",
+  config: "u32",
+  /** LANE_SHAPE while stage 1 walks, 0 before and after. */
+  shape: "u32",
+  /** Linear address of the request. */
+  request: "u32",
+  /** Permission bit that the access needs. */
+  need: "u8",
+  /** LANE_STATE. */
+  state: "u8",
+  /** Stage 1 descriptors loaded. */
+  loads: "u8",
+  /** Whether the last entry that stage 2 made was there already. */
+  known: "u8",
+});
+
+/** One address that a lane sends through stage 2 beside others. */
+export const IPA_LANE = record("IPA_LANE", {
+  word: "u64",
+  ipa: "u64",
+  /** The LANE that it belongs to. */
+  lane: "u32",
+  need: "u8",
+  /** LANE_STATE: walking, odd or done. */
+  state: "u8",
+});
+
+/**
+ * How far a lane is: in stage 1, at a descriptor that is no plain table, at its last descriptor, due
+ * for stage 2, at its output, to be translated alone, or answered.
+ */
+export const LANE_STATE = enumeration("LANE_STATE", {
+  0: "WALKING",
+  1: "ODD",
+  2: "LAST",
+  3: "IPA",
+  4: "DONE",
+  5: "ALONE",
+  6: "ANSWERED",
 });
 
 /** Kinds of TRACE record. */
@@ -143,7 +217,7 @@ export const MSI_SOURCE = enumeration("MSI_SOURCE", { 0: "EVENTQ", 1: "GERROR", 
 export const MSI_WRITE = record("MSI_WRITE", { address: "u64", data: "u32", source: "u32" });
 
 /** Cache policies. */
-export const CACHE = enumeration("CACHE", { 0: "NONE", 1: "FAST", 2: "QEMU" });
+export const CACHE = enumeration("CACHE", { 0: "NONE", 1: "FAST", 2: "QEMU", 3: "WALK" });
 
 /** CONFIG.stage: which stages translate, or that the stream aborts. */
 export const STAGE = enumeration("STAGE", {

@@ -1,0 +1,66 @@
+// Answers of a batch: from a cached mapping, or from a translation of its own (IHI0070 3.3).
+
+import { PERM_PX } from "./descriptor";
+import { eventIndex } from "./event";
+import { faultType } from "./fault";
+import { ones } from "./geometry";
+import { requestFlags, requestIova, requestSid, setAnswerMeta, setAnswerPa } from "./layout/abi";
+import {
+  permsPrivileged,
+  permsUnprivileged,
+  tlbdataPa,
+  tlbdataPerms,
+  tlbdataSize,
+  tlbviewType,
+  withAnswermetaEventIndex,
+  withAnswermetaEventType,
+  withAnswermetaMemAttr,
+  withAnswermetaPageBits,
+  withAnswermetaPerm,
+  withAnswermetaSh,
+  withAnswermetaStage,
+  withAnswerviewType,
+} from "./layout/words";
+import { outAddress, outAttr, outBits, outSh, outStage } from "./mapping";
+import { SIZE_BIAS } from "./tlb";
+import { lastPerm, translate } from "./translate";
+
+/**
+ * Answers with the mapping `data` of a known size; `offset` is the part of the input address below
+ * it, `need` tells the privilege of the access, `meta` is CONFIG.meta.
+ * @inline
+ */
+export function answerMapped(
+  answer: usize,
+  data: u64,
+  offset: u64,
+  need: u32,
+  size: u32,
+  meta: u64,
+): void {
+  const perms = tlbdataPerms(data);
+  const granted = need > PERM_PX ? permsUnprivileged(perms) : permsPrivileged(perms);
+  const type = withAnswerviewType(0, tlbviewType(data));
+  const sized = withAnswermetaPerm(withAnswermetaPageBits(0, size + SIZE_BIAS), granted);
+  setAnswerPa(answer, tlbdataPa(data) | offset);
+  setAnswerMeta(answer, meta | sized | type);
+}
+
+/** The same when the size is that of the mapping. @inline */
+export function answerWith(answer: usize, data: u64, iova: u64, need: u32, meta: u64): void {
+  const size = tlbdataSize(data);
+  answerMapped(answer, data, iova & ones(size + SIZE_BIAS), need, size, meta);
+}
+
+/** Translates one request by itself, with its event if it faults, and answers it. */
+export function answerAlone(request: usize, answer: usize): void {
+  const status = translate(requestSid(request), requestFlags(request), requestIova(request));
+  let meta = withAnswermetaPageBits(<u64>status, outBits);
+  meta = withAnswermetaStage(withAnswermetaPerm(meta, lastPerm), outStage);
+  meta = withAnswermetaSh(withAnswermetaMemAttr(meta, outAttr), outSh);
+  if (faultType) {
+    meta = withAnswermetaEventIndex(withAnswermetaEventType(meta, faultType), eventIndex);
+  }
+  setAnswerPa(answer, outAddress);
+  setAnswerMeta(answer, meta);
+}
