@@ -52,7 +52,9 @@ function run(tool, args) {
 }
 
 function compileEngine() {
-  for (const target of ["release", "shared", "debug"]) run("asc", ["--target", target]);
+  const inlined = ["--transform", "./src/build/inline.mjs"];
+  for (const target of ["release", "shared"]) run("asc", ["--target", target, ...inlined]);
+  run("asc", ["--target", "debug"]);
 }
 
 /** Points the module URLs at the bundle's own folder. */
@@ -130,7 +132,9 @@ async function bundle() {
       outdir: "dist",
       splitting: true,
       chunkNames: `${name}-[hash]`,
-      external: ["esbuild"],
+      external: ["assemblyscript", "esbuild"],
+      // Its other build is CommonJS, which asks for Node's modules in a way that a bundle has not.
+      alias: { yaml: join(root, "node_modules/yaml/browser/index.js") },
       banner: { js: "#!/usr/bin/env node" },
     });
     chmodSync(join(dist, `${name}.js`), 0o755);
@@ -148,6 +152,15 @@ function copyCapture() {
   for (const name of ["manifest.json", "memory.elf.gz"]) cpSync(join(from, name), join(to, name));
 }
 
+/** The licences of what is bundled into the programs. */
+function writeLicences() {
+  const text = ["yaml"].map((name) => {
+    const licence = readFileSync(join(root, "node_modules", name, "LICENSE"), "utf8");
+    return `The command line contains ${name}:\n\n${licence}`;
+  });
+  writeFileSync(join(dist, "THIRD-PARTY-LICENSES.txt"), text.join("\n"));
+}
+
 function emitTypes() {
   run("tsc", ["-p", "src/build/types.json"]);
 }
@@ -159,6 +172,7 @@ async function main(args) {
   compileEngine();
   await bundle();
   copyCapture();
+  writeLicences();
   if (!args.includes("--no-types")) emitTypes();
   writeFileSync(stamp, "");
   const when = new Date(started);
