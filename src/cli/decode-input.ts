@@ -56,15 +56,16 @@ export const isWord = (text: string): boolean => /^(?:0x)?[0-9a-f_]{1,128},?$/i.
 
 /**
  * ID registers from a file (a register dump in any form) or from text such as "IDR0=0x…,IDR1=0x…".
- * @throws UsageError when there is none in it
+ * @throws UsageError when there is none in the text, InputError when there is none in the file
  */
 export async function readIdr(given: string): Promise<IdRegisters> {
-  const text = given.includes("=") && !(await isFile(given)) ? given : await readText(given);
-  const lines = text.split(/\r?\n|,/);
+  const isText = given.includes("=") && !(await isFile(given));
+  const lines = (isText ? given : await readText(given)).split(/\r?\n|,/);
   const idr = idRegistersOf(decodeRegisterDump(lines));
-  if (Object.keys(idr).length === 0)
-    throw new UsageError(`no ID register in "${given}"; give IDR0=0x…,IDR1=0x… or a register dump`);
-  return idr;
+  if (Object.keys(idr).length > 0) return idr;
+  const wanted = "give IDR0=0x…,IDR1=0x… or a register dump";
+  if (isText) throw new UsageError(`no ID register in "${given}"; ${wanted}`);
+  throw new InputError(given, "there is no ID register in it", {}, wanted);
 }
 
 /** The values of an option that may be given several times. */

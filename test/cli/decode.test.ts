@@ -220,7 +220,7 @@ describe("compare-idr", () => {
 
   test("usage errors", async () => {
     expect((await call(["compare-idr", path("host.txt")])).code).toBe(2);
-    expect((await call(["compare-idr", path("host.txt"), path("other.txt")])).code).toBe(2);
+    expect((await call(["compare-idr", path("host.txt"), path("other.txt")])).code).toBe(3);
   });
 });
 
