@@ -31,6 +31,15 @@ export interface QtestOptions {
   startTimeout?: number;
 }
 
+/** What is left to do when this process ends before it has stopped a machine. */
+const leftOver = new Map<ChildProcess, string>();
+process.once("exit", () => {
+  for (const [child, folder] of leftOver) {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 const DEVICE_TREE_ROOM = Buffer.alloc(0x100000);
 
 /** A running emulator. Answers come back in the order of the requests. */
@@ -85,6 +94,7 @@ export class Qtest implements ProgramTarget {
     const child = spawn(program, [...leading, ...options.args, ...args], {
       stdio: ["ignore", "ignore", "pipe"],
     });
+    leftOver.set(child, folder);
     const machine = new Qtest(folder, server, child, qmp, options.smmu ?? SMMU);
     child.stderr?.on("data", (text) => {
       machine.#stderr += text;
@@ -228,6 +238,7 @@ export class Qtest implements ProgramTarget {
     this.#qmp.close();
     for (const file of [this.#ram, this.#trace]) if (file >= 0) closeSync(file);
     rmSync(this.#folder, { recursive: true, force: true });
+    leftOver.delete(this.#child);
     return this.#exit!.code;
   }
 }
