@@ -113,7 +113,7 @@ describe("decode", () => {
     expect(list.out).toContain("ste-s1stalld");
     const file = await call([...argv, "--idr", path("host.txt")]);
     expect(file.out).toContain("ILLEGAL");
-    expect((await call([...argv, "--idr", path("other.txt")])).code).toBe(2);
+    expect((await call([...argv, "--idr", path("other.txt")])).code).toBe(3);
     expect((await call([...argv, "--idr", path("missing.txt")])).code).toBe(3);
   });
 

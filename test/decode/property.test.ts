@@ -253,6 +253,7 @@ describe("hostile inputs take linear time", () => {
     const started = performance.now();
     const result = decodeText(text);
     expect(result.records.length).toBeLessThanOrEqual(text.length);
-    expect(performance.now() - started).toBeLessThan(5_000);
+    // A second on a free machine; a quadratic step would need minutes.
+    expect(performance.now() - started).toBeLessThan(20_000);
   });
 });
