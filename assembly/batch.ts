@@ -1,4 +1,5 @@
-// Requests from a ring: cached ones answered in one pass over a group, the others in lanes beside each other.
+// Requests from a ring: cached ones answered in one pass over a group, the others in lanes beside
+// each other.
 
 import { answerAlone, answerWith } from "./answer";
 import { cachePolicy, countLookups } from "./cache";

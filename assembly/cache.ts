@@ -76,7 +76,10 @@ export const LOOKUP_HIT: u32 = 1;
 /** The entry refuses the access, and the fault is raised. */
 export const LOOKUP_FAULT: u32 = 2;
 
-/** CACHE_NONE, CACHE_FAST (renamed contexts, 4-way lines), CACHE_QEMU, or CACHE_WALK (configurations alone). */
+/**
+ * CACHE_NONE, CACHE_FAST (renamed contexts, 4-way lines), CACHE_QEMU, or CACHE_WALK (configurations
+ * alone).
+ */
 export let cachePolicy: u32 = 1;
 /** Input lookups that hit, and all of them, since the counters were reset. */
 export let cacheHits: u32 = 0;

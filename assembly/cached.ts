@@ -1,5 +1,6 @@
-// The passes over a group that answer what the IOTLB holds, one page size at a time; lanes are opened for the rest.
-// They call nothing, so that everything stays in registers: whatever is rare ends them.
+// The passes over a group that answer what the IOTLB holds, one page size at a time; lanes are
+// opened for the rest. They call nothing, so that everything stays in registers: whatever is rare
+// ends them.
 
 import { answerMapped } from "./answer";
 import { cachePolicy, countLookups } from "./cache";

@@ -108,8 +108,8 @@ export function load64(pa: u64): u64 {
 }
 
 /**
- * Loads a descriptor at a multiple of 8; 0, which is never valid, where nothing backs it. Nothing is
- * counted: `countLoads` does that for the lanes that end well, and others load again, alone.
+ * Loads a descriptor at a multiple of 8; 0, which is never valid, where nothing backs it. Nothing
+ * is counted: `countLoads` does that for the lanes that end well, and others load again, alone.
  * @inline
  */
 export function peek64(pa: u64): u64 {

@@ -1,4 +1,5 @@
-// Lanes behind stage 2: nested ones, whose tables are IPAs too, and those with stage 2 alone (IHI0070 3.4).
+// Lanes behind stage 2: nested ones, whose tables are IPAs too, and those with stage 2 alone
+// (IHI0070 3.4).
 
 import { translationsCached } from "./cache";
 import { stage2Sizes } from "./contextid";

@@ -1,5 +1,6 @@
-// Stage 1 of many lanes in lock step: the loads of all are under way before any is looked at (DDI0487 D8.2).
-// Limits and masks are parameters: the loops keep them instead of deriving them again.
+// Stage 1 of many lanes in lock step: the loads of all are under way before any is looked at
+// (DDI0487 D8.2). Limits and masks are parameters: the loops keep them instead of deriving them
+// again.
 
 import { levelShift, ones, strideBits } from "./geometry";
 import { peek64 } from "./guest";

@@ -1,4 +1,5 @@
-// Stage 2 of many addresses in lock step: IPAs of tables and outputs, beside each other (DDI0487 D8.2).
+// Stage 2 of many addresses in lock step: IPAs of tables and outputs, beside each other (DDI0487
+// D8.2).
 
 import { translationsCached } from "./cache";
 import { blockAllowed, levelShift, ones, strideBits } from "./geometry";

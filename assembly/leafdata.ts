@@ -1,4 +1,5 @@
-// What a leaf makes of an IOTLB entry, remembered by its attribute bits: most leaves of a stream agree (DDI0487 D8.3).
+// What a leaf makes of an IOTLB entry, remembered by its attribute bits: most leaves of a stream
+// agree (DDI0487 D8.3).
 
 import {
   combineShareability,

@@ -1,4 +1,5 @@
-// What a batch wants to know of a configuration at once: first tables, limits, needed permissions (IHI0070 3.4).
+// What a batch wants to know of a configuration at once: first tables, limits, needed permissions
+// (IHI0070 3.4).
 
 import { effectiveAccess, neededPermission } from "./access";
 import { levelShift, stage1StartLevel } from "./geometry";

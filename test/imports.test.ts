@@ -28,7 +28,7 @@ const STRICT: Record<string, string[]> = {
 };
 /** Rooms that may use packages, and which; `node:` stands for all of Node's own. */
 const PACKAGES: Record<string, string[]> = {
-  build: ["node:", "assemblyscript", "assemblyscript/asc", "esbuild"],
+  build: ["node:", "assemblyscript", "assemblyscript/asc", "assemblyscript/transform", "esbuild"],
   capture: ["node:"],
   cli: ["node:"],
   engine: ["node:fs/promises"],

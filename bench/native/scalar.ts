@@ -56,7 +56,9 @@ export function commonType(left: Scalar, right: Scalar): Scalar {
   return bitsOf(right) <= bitsOf(left) ? left : right;
 }
 
-/** An integer literal: in the type that is wanted if it fits, else in the smallest of i32 and i64. */
+/**
+ * An integer literal: in the type that is wanted if it fits, else in the smallest of i32 and i64.
+ */
 export function literal(value: bigint, wanted: Scalar | undefined): Typed {
   const type = wanted && fits(value, wanted) ? wanted : fits(value, "i32") ? "i32" : "i64";
   const suffix = bitsOf(type) === 64 ? (type === "u64" ? "ull" : "ll") : type === "u32" ? "u" : "";

@@ -212,7 +212,8 @@ class Statements {
         return node.value ? `return ${this.expressions.as(node.value, this.result)};` : "return;";
       case "If": {
         const rest = node.ifFalse ? ` else ${this.statement(node.ifFalse)}` : "";
-        return `if (${this.expressions.condition(node.condition)}) ${this.statement(node.ifTrue)}${rest}`;
+        const condition = this.expressions.condition(node.condition);
+        return `if (${condition}) ${this.statement(node.ifTrue)}${rest}`;
       }
       case "For":
         return this.scoped(() => this.loop(node));

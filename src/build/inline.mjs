@@ -1,4 +1,5 @@
-// Compiler transform: functions whose doc comment says @inline, and all layout accessors, are inlined.
+// Compiler transform: functions whose doc comment says @inline, and all layout accessors, are
+// inlined.
 import { DecoratorFlags, ElementKind } from "assemblyscript";
 import { Transform } from "assemblyscript/transform";
 

@@ -1,5 +1,5 @@
-// More streams than the configuration caches hold: each is answered by its own STE, before and after
-// it is evicted.
+// More streams than the configuration caches hold: each is answered by its own STE, before and
+// after it is evicted.
 import { expect, test } from "vitest";
 import { command, sync } from "../../src/tables/command.ts";
 import { CMDQEN, EVENTQEN, R, Rig, SMMUEN } from "./rig.ts";
