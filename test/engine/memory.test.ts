@@ -236,6 +236,10 @@ describe("engines", () => {
     map.mapRam(0x4000_0000n, 8 * MIB);
     map.writeU64(0x4000_0040n, 77n);
     expect(probe.load(0x4000_0040n)).toBe(77n);
+    // The first byte behind a region is outside it, for loads and stores.
+    expect(probe.load(0x4080_0000n)).toBeUndefined();
+    expect(probe.store(0x4080_0000n, new Uint8Array(32))).toBe(false);
+    expect(probe.load(0x407f_ffc0n)).toBe(0n);
     // The first range that is tried shrinks with its region.
     map.unmap(0x4000_0000n, 0x1000);
     expect(probe.load(0x4000_0040n)).toBeUndefined();
@@ -279,7 +283,8 @@ async function runProgram(draw: Draw): Promise<void> {
       else pages.set(page, { kind, lin: arena + page * 4096 });
     }
     for (let n = 0; n < 40; n++) {
-      const page = draw.pick([draw.below(limit), first, first + count - 1, Math.max(0, first - 1)]);
+      const edges = [first, first + count - 1, first + count, Math.max(0, first - 1)];
+      const page = draw.chance(30) ? draw.below(limit) : draw.pick(edges);
       const pa = origin + BigInt(page * 4096 + draw.below(64) * 64);
       const found = pages.get(page);
       const value = draw.u64();
