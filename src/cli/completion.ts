@@ -2,7 +2,7 @@
 
 import { type Command, EXIT, type OptionSpec, UsageError } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { COMMON_OPTIONS } from "./parse.ts";
+import { COMMON_OPTIONS, flagOption } from "./parse.ts";
 
 /** Values of the options that take one of a few words. */
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
@@ -153,7 +153,8 @@ export const command: Command = {
         `SHELL must be ${SHELLS.join(", ")}, not "${context.args.positionals[0]}"`,
       );
     const loaded = await Promise.all(COMMANDS.map(async (row) => (await row.load()).command));
-    context.out(completionScript(shell, loaded));
+    const script = completionScript(shell, loaded);
+    context.out(flagOption(context.args, "json") ? JSON.stringify({ shell, script }) : script);
     return EXIT.ok;
   },
 };

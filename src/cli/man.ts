@@ -2,7 +2,7 @@
 
 import { type Command, EXIT, type OptionSpec } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
-import { COMMON_OPTIONS } from "./parse.ts";
+import { COMMON_OPTIONS, flagOption } from "./parse.ts";
 import { readVersion } from "./version.ts";
 
 /** Text that roff leaves alone: no dots or quotes at the start of a line, dashes as typed. */
@@ -81,7 +81,8 @@ export const command: Command = {
   examples: [["vsmmu man | man -l -", "read it"]],
   async run(context) {
     const loaded = await Promise.all(COMMANDS.map(async (row) => (await row.load()).command));
-    context.out(manPage(loaded, await readVersion()));
+    const page = manPage(loaded, await readVersion());
+    context.out(flagOption(context.args, "json") ? JSON.stringify({ page }) : page);
     return EXIT.ok;
   },
 };

@@ -53,6 +53,14 @@ describe("bash completion at work", () => {
   });
 });
 
+test("--json wraps the script and the page", async () => {
+  const script = (await call(["completion", "zsh"])).out.trimEnd();
+  const wrapped = JSON.parse((await call(["completion", "zsh", "--json"])).out);
+  expect({ ...wrapped, script: wrapped.script.trimEnd() }).toEqual({ shell: "zsh", script });
+  const { page } = JSON.parse((await call(["man", "--json"])).out);
+  expect(page).toMatch(/^\.TH VSMMU 1/);
+});
+
 test("an unknown shell is a usage error", async () => {
   const r = await call(["completion", "tcsh"]);
   expect(r.code).toBe(2);
