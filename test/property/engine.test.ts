@@ -12,7 +12,7 @@ const FIRST = Number(process.env.VSMMU_SEED ?? 1);
 const MINUTES = 60_000;
 const OPTIONS = { mixedEndian: true };
 
-test(`${CASES} machines, by turns without caches and with the fast ones`, {
+test(`${CASES} machines without caches, and with the fast ones`, {
   timeout: 5 * MINUTES,
 }, async () => {
   const subjects = await subjectsOf("arch", ["none", "fast"]);
