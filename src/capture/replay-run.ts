@@ -148,13 +148,12 @@ export class ReplayRun {
     if (smmu.compat === "arch" && write !== undefined) return;
     const differs =
       smmu.compat === "qemu" ? compareExact(x, smmu, this.#ordered) : compareOutcome(x, smmu);
-    const what = `sid 0x${x.sid.toString(16)} iova 0x${(x.iova ?? 0).toString(16)}`;
-    if (differs) report.mismatch({ kind: "translations", file, line, what, ...differs });
+    if (differs) report.mismatch({ kind: "translations", file, line, what: whatOf(x), ...differs });
     else report.match("translations");
     if (x.evr === undefined) return;
     const got = smmu.answer.record();
     if (got === x.evr) report.match("events");
-    else report.mismatch({ kind: "events", file, line, what, expected: x.evr, got });
+    else report.mismatch({ kind: "events", file, line, what: whatOf(x), expected: x.evr, got });
   }
 
   /** Memory of a descriptor in an ordered run: known from the stores, or outside RAM. */
@@ -196,6 +195,9 @@ interface RecordedAccess {
   instruction: boolean;
   address: bigint;
 }
+
+const whatOf = (x: TranslationOp): string =>
+  `sid 0x${x.sid.toString(16)} iova 0x${(x.iova ?? 0).toString(16)}`;
 
 /**
  * Whether the request failed before its own address was looked up: translating the CD or a table
