@@ -131,6 +131,7 @@ async function bundle() {
       entryPoints: { [name]: entry },
       outdir: "dist",
       splitting: true,
+      minify: true,
       chunkNames: `${name}-[hash]`,
       external: ["assemblyscript", "esbuild"],
       // Its other build is CommonJS, which asks for Node's modules in a way that a bundle has not.
