@@ -3,8 +3,9 @@ import { parseArgs } from "node:util";
 import { question as doorbell } from "./doorbell.ts";
 import type { Question } from "./question.ts";
 import { tableOf } from "./table.ts";
+import { walks } from "./walks.ts";
 
-const QUESTIONS: readonly Question[] = [doorbell];
+const QUESTIONS: readonly Question[] = [doorbell, walks];
 const ROUNDS = 15;
 
 async function main(): Promise<number> {
