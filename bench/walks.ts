@@ -1,4 +1,5 @@
-// Batched translation in WebAssembly against the same engine in native C, one request after another.
+// Batched translation in WebAssembly against the same engine in native C, one request after
+// another.
 
 import { batchPass } from "./batch.ts";
 import { type Case, cold, mixedStreams, resident } from "./cases.ts";
