@@ -328,8 +328,9 @@ export function bindContexts(p: usize): void {
   setConfigTagS2(p, contextTag(stage2));
   const asid = <u32>max(configAsid(p), 0);
   const own = configStage(p) == STAGE_S2 ? stage2 : contextId(configWorld(p), vmid, asid);
-  // A stream that is not cached has no tag: nothing is ever found under it.
-  setConfigTag(p, configCached(p) ? contextTag(own) : 0);
+  // A stream that is not cached, or does not translate, has no tag: nothing is found under it.
+  const translates = configStage(p) != STAGE_BYPASS && configStage(p) != STAGE_ABORT;
+  setConfigTag(p, translates && configCached(p) ? contextTag(own) : 0);
   setConfigCut(p, 0);
   setConfigEpoch(p, contextEpoch);
 }
