@@ -40,10 +40,10 @@ export function answerMapped(
 ): void {
   const perms = tlbdataPerms(data);
   const granted = need > PERM_PX ? permsUnprivileged(perms) : permsPrivileged(perms);
-  const type = withAnswerviewType(0, tlbviewType(data));
-  const sized = withAnswermetaPerm(withAnswermetaPageBits(0, size + SIZE_BIAS), granted);
+  const sized = meta | withAnswermetaPageBits(0, size + SIZE_BIAS);
+  const typed = withAnswermetaPerm(0, granted) | withAnswerviewType(0, tlbviewType(data));
   setAnswerPa(answer, tlbdataPa(data) | offset);
-  setAnswerMeta(answer, meta | sized | type);
+  setAnswerMeta(answer, sized | typed);
 }
 
 /** The same when the size is that of the mapping. @inline */

@@ -2,58 +2,38 @@
 // each other.
 
 import { answerAlone, answerWith } from "./answer";
-import { cachePolicy, countLookups } from "./cache";
-import { laneEnd, moveLaneEnd, takeCached, takeLarger, typed } from "./cached";
+import { laneEnd, moveLaneEnd, takeCached, takeLarger } from "./cached";
 import { boundConfiguration } from "./config";
-import { inputSizes, stage2Sizes } from "./contextid";
-import { quirks } from "./features";
 import { openLane } from "./lane";
 import { runLanes } from "./lanes";
 import {
   ANSWER_BYTES,
-  CACHE_FAST,
-  CACHE_WALK,
   configMeta,
   configNeeds,
   configShape,
-  configStage,
-  configTag,
   LANE_BYTES,
   REQUEST_BYTES,
   requestFlags,
   requestIova,
   requestSid,
-  STAGE_S2,
 } from "./layout/abi";
-import { cr0SMMUEN, REG_CR0 } from "./layout/register";
-import { requestviewAccess, tlbdataPerms } from "./layout/words";
-import { reg32 } from "./regfile";
+import { requestviewAccess } from "./layout/words";
+import { cachedMapping, mayInterleave, quickConfig, quickMapping, quickNeed } from "./quick";
 import { LANES } from "./state";
-import { isCanonical, tlbFind } from "./tlb";
-import { tracing } from "./trace";
+import { isCanonical } from "./tlb";
 
 /** Requests that are looked up, and walked, together. */
-const GROUP: u32 = 64;
-
-/** Whether requests may be interleaved: never where the order of every step is to be seen. */
-function mayInterleave(): bool {
-  if (tracing || quirks != 0 || !cr0SMMUEN(reg32(REG_CR0))) return false;
-  return cachePolicy == CACHE_FAST || cachePolicy == CACHE_WALK;
-}
+const GROUP: u32 = 128;
 
 /** Takes one request through every look-up there is: answers it, or opens a lane. */
 function takeSlowly(request: usize, delta: usize, p: usize): void {
   const iova = requestIova(request);
   const need = configNeeds(p, requestviewAccess(requestFlags(request)));
-  const canonical = isCanonical(iova);
-  const second = configStage(p) == STAGE_S2;
-  const caching: bool = canonical && cachePolicy == CACHE_FAST;
-  const data = caching ? tlbFind(configTag(p), iova, second ? stage2Sizes : inputSizes) : 0;
-  if (tlbdataPerms(data) & need) {
-    answerWith(request + delta, second ? typed(p, data) : data, iova, need, configMeta(p));
-    countLookups(1, 1);
+  const data = cachedMapping(p, iova, need);
+  if (data) {
+    answerWith(request + delta, data, iova, need, configMeta(p));
   } else {
-    openLane(laneEnd, request, p, iova, need, canonical ? configShape(p) : 0);
+    openLane(laneEnd, request, p, iova, need, isCanonical(iova) ? configShape(p) : 0);
     moveLaneEnd(laneEnd + LANE_BYTES);
   }
 }
@@ -96,6 +76,11 @@ export function translateBatch(requests: usize, answers: usize, count: u32): voi
 /** The same, one request after the other. */
 export function translateSerially(requests: usize, answers: usize, count: u32): void {
   for (let i: u32 = 0; i < count; i++) {
-    answerAlone(requests + <usize>i * REQUEST_BYTES, answers + <usize>i * ANSWER_BYTES);
+    const request = requests + <usize>i * REQUEST_BYTES;
+    const answer = answers + <usize>i * ANSWER_BYTES;
+    const iova = requestIova(request);
+    const data = quickMapping(requestSid(request), requestFlags(request), iova);
+    if (data) answerWith(answer, data, iova, quickNeed, configMeta(quickConfig));
+    else answerAlone(request, answer);
   }
 }

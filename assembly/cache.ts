@@ -54,8 +54,7 @@ import {
   hitSh,
   markTlbData,
   tlbData,
-  tlbInsertInput,
-  tlbInsertStage2,
+  tlbInsert,
   tlbLookup,
 } from "./tlb";
 import {
@@ -168,7 +167,7 @@ export function insertStage2(p: usize, ipa: u64): void {
     return;
   }
   noteInsert(p, STAGE_S2, ipa, s2Bits, s2Address);
-  tlbInsertStage2(configTagS2(p), ipa, tlbData(s2Address, s2Bits, s2Perms, s2Attr, s2Sh));
+  tlbInsert(configTagS2(p), ipa, tlbData(s2Address, s2Bits, s2Perms, s2Attr, s2Sh), true);
 }
 
 /** A hit in QEMU's table: write permission alone is checked, and the stage guessed. */
@@ -256,12 +255,12 @@ export function insertInput(p: usize, iova: u64): void {
   const stage = configStage(p);
   if (stage == STAGE_S2) {
     noteInsert(p, stage, iova, s2Bits, s2Address);
-    tlbInsertStage2(configTag(p), iova, tlbData(s2Address, s2Bits, s2Perms, s2Attr, s2Sh));
+    tlbInsert(configTag(p), iova, tlbData(s2Address, s2Bits, s2Perms, s2Attr, s2Sh), true);
     return;
   }
   const fractured = stage == STAGE_NESTED && s2Bits < s1Bits;
   if (fractured) markFractured(configWorld(p), <u32>configVmid(p), <u32>configAsid(p));
   noteInsert(p, stage, iova, outBits, outAddress);
   const data = tlbData(outAddress, outBits, outPerms, outAttr, outSh);
-  tlbInsertInput(configTag(p), keyOf(p, iova), markTlbData(data, s1Global, fractured));
+  tlbInsert(configTag(p), keyOf(p, iova), markTlbData(data, s1Global, fractured), false);
 }

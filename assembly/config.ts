@@ -48,7 +48,6 @@ export function resetConfigCounters(): void {
   configDecodes = 0;
 }
 
-/** @inline */
 function entryAt(index: u32): usize {
   return CONFIG_CACHE + <usize>index * ENTRY_BYTES;
 }
@@ -57,7 +56,7 @@ function holds(p: usize, sid: u32, substream: u32): bool {
   return configPresent(p) == PRESENT && configSid(p) == sid && configSubstream(p) == substream;
 }
 
-/** First entry of the set of a StreamID. @inline */
+/** First entry of the set of a StreamID. */
 function setOf(sid: u32): u32 {
   return ((sid * HASH) >> SET_SHIFT) * WAYS;
 }
@@ -129,7 +128,7 @@ export function configuration(sid: u32, ssv: bool, ssid: u32): usize {
 
 /** Where a stream's only configuration lies. Whether it is there, its members tell. @inline */
 export function likelyConfiguration(sid: u32): usize {
-  return entryAt(setOf(sid));
+  return CONFIG_CACHE + <usize>((sid * HASH) >> SET_SHIFT) * (ENTRY_BYTES * <usize>WAYS);
 }
 
 /**

@@ -91,9 +91,9 @@ export function setQuirks(word: u64): void {
   quirks = word;
 }
 
-/** Whether quirk bit `q` (a Q_ constant) is in force. */
-export function hasQuirk(q: u64): bool {
-  return (quirks & q) != 0;
+/** Whether quirk number `q` (a Q_ constant) is in force. */
+export function hasQuirk(q: u32): bool {
+  return ((quirks >> <u64>q) & 1) != 0;
 }
 
 /** Whether the granule (log2) is implemented. */

@@ -26,7 +26,7 @@ export function startIndexBits(granule: u32, inputBits: u32, level: i32): i32 {
   return <i32>inputBits - <i32>levelShift(granule, level);
 }
 
-/** A value with its `n` low bits set; n may be 64. @inline */
+/** A value with its `n` low bits set; n may be 64. */
 export function ones(n: u32): u64 {
   return n >= 64 ? ~(<u64>0) : ((<u64>1) << (<u64>n)) - 1;
 }

@@ -16,6 +16,7 @@ import { abortMsi, clearMsiOutbox, msiCount, takePending } from "./interrupt";
 import { flushTranslations } from "./invalidate";
 import { cmdOpcode } from "./layout/command";
 import { readRegister, resetRegisters, restoreRegister, writeRegister } from "./registers";
+import { translateSingle } from "./single";
 import {
   COMMAND,
   EVENT,
@@ -29,7 +30,6 @@ import {
 } from "./state";
 import { fetchSte } from "./stream";
 import { beginTrace, setTracing, traceCount } from "./trace";
-import { translateSingle } from "./translate";
 
 export { translateBatch } from "./batch";
 export { answerDoorbells, setDoorbell } from "./doorbell";

@@ -62,8 +62,8 @@ export function hasFlag(flag: u32): bool {
   return (itsFlags(ITS) & flag) != 0;
 }
 
-export function hasItsQuirk(quirk: u64): bool {
-  return (itsQuirks(ITS) & quirk) != 0;
+export function hasItsQuirk(q: u32): bool {
+  return ((itsQuirks(ITS) >> <u64>q) & 1) != 0;
 }
 
 /** REDIST record of a redistributor; the number must be below `redistCount`. */

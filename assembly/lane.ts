@@ -21,7 +21,7 @@ import {
   setLaneShape,
   setLaneState,
 } from "./layout/abi";
-import { s1leafOA } from "./layout/descriptor";
+import { s1leafOA, s1tableNLTA } from "./layout/descriptor";
 import {
   DESCRIPTOR_VIEW_kind_BLOCK,
   DESCRIPTOR_VIEW_kind_TABLE_OR_PAGE,
@@ -31,6 +31,8 @@ import {
   laneshapeOutput1,
   laneshapeStage,
   tlbdataPerms,
+  withDescriptorviewHierarchical,
+  withDescriptorviewKind,
   withTlbdataPa,
   withTlbdataSize,
 } from "./layout/words";
@@ -38,6 +40,21 @@ import { stage1Data } from "./leafdata";
 import { SIZE_BIAS } from "./tlb";
 
 const LAST_LEVEL: u32 = 3;
+
+/** Bits of a descriptor that tell whether it is a table whose address is not `beyond` the limit. */
+export function tableLook(beyond: u64): u64 {
+  return withDescriptorviewKind(s1tableNLTA(beyond), DESCRIPTOR_VIEW_kind_TABLE_OR_PAGE);
+}
+
+/** The same for stage 1, where attributes of a table are not plain. */
+export function plainLook(beyond: u64): u64 {
+  return withDescriptorviewHierarchical(tableLook(beyond), ~(<u32>0));
+}
+
+/** Whether a descriptor above the last level is such a table. @inline */
+export function isTable(word: u64, look: u64): bool {
+  return (word & look) == withDescriptorviewKind(0, DESCRIPTOR_VIEW_kind_TABLE_OR_PAGE);
+}
 
 /**
  * Opens a lane for a request that no cache answers; with shape 0 it will be translated alone.

@@ -2,9 +2,10 @@
 // D8.2).
 
 import { translationsCached } from "./cache";
+import { noteStage2Size } from "./contextid";
 import { blockAllowed, levelShift, ones, strideBits } from "./geometry";
 import { countLoads, peek64 } from "./guest";
-import { dropLane } from "./lane";
+import { dropLane, isTable, tableLook } from "./lane";
 import {
   configInputBitsS2,
   configLeafDataS2,
@@ -21,7 +22,6 @@ import {
   LANE_STATE_ODD,
   LANE_STATE_WALKING,
   laneConfig,
-  laneShape,
   setIpalaneIpa,
   setIpalaneLane,
   setIpalaneNeed,
@@ -30,7 +30,6 @@ import {
   setLaneKnown,
   setLaneOutput,
   setLaneSecond,
-  setLaneWord,
 } from "./layout/abi";
 import { s2leafOA, s2tableNLTA } from "./layout/descriptor";
 import {
@@ -45,7 +44,7 @@ import {
   withTlbdataSize,
 } from "./layout/words";
 import { stage2Data } from "./leafdata";
-import { SIZE_BIAS, tlbInsertStage2, tlbPutStage2 } from "./tlb";
+import { SIZE_BIAS, tlbInsert, tlbPut } from "./tlb";
 
 const LAST_LEVEL: u32 = 3;
 const DESCRIPTOR_BITS: u64 = 3;
@@ -63,11 +62,10 @@ export function openIpa(at: usize, lane: usize, ipa: u64, need: u32, shift: u64)
   setIpalaneWord(at, peek64(first));
 }
 
-/** Gives a lane its mapping: a lane in stage 1 loads the descriptor there. @inline */
+/** Gives a lane its mapping. @inline */
 export function giveLane(lane: usize, entry: u64, pa: u64): void {
   setLaneSecond(lane, entry);
   setLaneOutput(lane, pa);
-  if (laneShape(lane)) setLaneWord(lane, peek64(pa));
 }
 
 /** Ends an address at its leaf, which maps 2^bits bytes. */
@@ -83,7 +81,7 @@ function takeLeaf(at: usize, loads: u32, bits: u32, shape: u32): void {
   }
   const ipa = ipalaneIpa(at);
   const entry = withTlbdataPa(withTlbdataSize(data, bits - SIZE_BIAS), address);
-  const known: bool = translationsCached() && tlbInsertStage2(configTagS2(p), ipa, entry);
+  const known: bool = translationsCached() && tlbInsert(configTagS2(p), ipa, entry, true);
   if (!known) countLoads(loads);
   setLaneKnown(lane, u32(known));
   giveLane(lane, entry, address | (ipa & ones(bits)));
@@ -102,15 +100,14 @@ function end(at: usize, level: u32, bits: u32, shape: u32): void {
 }
 
 /** From table descriptors to the next ones; true when some were no tables. */
-function step(first: usize, last: usize, shift: u64, indexes: u64, bases: u64, beyond: u64): bool {
+function step(first: usize, last: usize, shift: u64, indexes: u64, bases: u64, look: u64): bool {
   let odd: bool = false;
   for (let at = first; at < last; at += IPA_LANE_BYTES) {
     if (ipalaneState(at) != LANE_STATE_WALKING) continue;
     const word = ipalaneWord(at);
-    const table = s2tableNLTA(word) & bases;
-    if (descriptorviewKind(word) == DESCRIPTOR_VIEW_kind_TABLE_OR_PAGE && (table & beyond) == 0) {
+    if (isTable(word, look)) {
       const index = (ipalaneIpa(at) >> shift) & indexes;
-      setIpalaneWord(at, peek64(table + (index << DESCRIPTOR_BITS)));
+      setIpalaneWord(at, peek64((word & bases) + (index << DESCRIPTOR_BITS)));
     } else {
       setIpalaneState(at, LANE_STATE_ODD);
       odd = true;
@@ -143,7 +140,7 @@ function endPages(
     if (known && page && tlbdataPerms(data) & ipalaneNeed(at) && (address & beyond) == 0) {
       const ipa = ipalaneIpa(at);
       const entry = withTlbdataSize(data, size) | address;
-      const old: bool = caching && tlbPutStage2(configTagS2(p), ipa, entry);
+      const old: bool = caching && tlbPut(configTagS2(p), ipa & ~offsets, entry);
       if (!old) counted += loads;
       setLaneKnown(lane, u32(old));
       giveLane(lane, entry, address | (ipa & offsets));
@@ -171,13 +168,16 @@ export function walkIpas(first: usize, last: usize, shape: u32): void {
   const indexes = ones(strideBits(granule));
   const offsets = ones(granule);
   const beyond = ~ones(laneshapeOutput2(shape));
+  const bases = s2tableNLTA(~offsets);
+  const look = tableLook(beyond);
   const level2 = laneshapeLevel2(shape);
   for (let level = level2; level < LAST_LEVEL; level++) {
     const shift = <u64>levelShift(granule, <i32>level + 1);
-    if (step(first, last, shift, indexes, ~offsets, beyond)) endOdd(first, last, shape, level);
+    if (step(first, last, shift, indexes, bases, look)) endOdd(first, last, shape, level);
   }
   const loads = LAST_LEVEL - level2 + 1;
   const size = granule - SIZE_BIAS;
+  noteStage2Size(1 << size);
   if (endPages(first, last, size, offsets, beyond, loads, translationsCached())) {
     endOdd(first, last, shape, LAST_LEVEL);
   }

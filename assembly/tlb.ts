@@ -83,7 +83,7 @@ export function isCanonical(va: u64): bool {
 }
 
 /** Entry of a canonical `va` under the context of `tag`, in any of `sizes`; 0 if none. @inline */
-export function tlbFind(tag: u64, va: u64, sizes: u32): u64 {
+export function findIn(tag: u64, va: u64, sizes: u32): u64 {
   while (sizes) {
     const size = <u32>ctz(sizes);
     const bits = <u64>(size + SIZE_BIAS);
@@ -92,6 +92,11 @@ export function tlbFind(tag: u64, va: u64, sizes: u32): u64 {
     sizes &= sizes - 1;
   }
   return 0;
+}
+
+/** The same where the code need not be at hand. */
+export function tlbFind(tag: u64, va: u64, sizes: u32): u64 {
+  return findIn(tag, va, sizes);
 }
 
 /** Address bits that tags of entries of a size (log2 - SIZE_BIAS) have. */
@@ -163,27 +168,21 @@ function put(tag: u64, data: u64): bool {
   return false;
 }
 
-/** Caches the TLB_DATA of an input. True when the same entry was there already. @inline */
-export function tlbPutInput(tag: u64, va: u64, data: u64): bool {
+/**
+ * Caches TLB_DATA of the page at `page`, whose size the caller notes. True when the same entry was
+ * there already.
+ * @inline
+ */
+export function tlbPut(tag: u64, page: u64, data: u64): bool {
+  return put(tag | withTlbtagVa(0, page), data);
+}
+
+/** Caches a mapping of `va`, an IPA or an input. True when the same entry was there already. */
+export function tlbInsert(tag: u64, va: u64, data: u64, stage2: bool): bool {
   const size = tlbdataSize(data);
-  noteInputSize(1 << size);
+  if (stage2) noteStage2Size(1 << size);
+  else noteInputSize(1 << size);
   return put(tagOf(tag, va, size + SIZE_BIAS), data);
-}
-
-/** Caches the TLB_DATA of an IPA. True when the same entry was there already. @inline */
-export function tlbPutStage2(tag: u64, ipa: u64, data: u64): bool {
-  const size = tlbdataSize(data);
-  noteStage2Size(1 << size);
-  return put(tagOf(tag, ipa, size + SIZE_BIAS), data);
-}
-
-/** The same where the code need not be at hand. */
-export function tlbInsertInput(tag: u64, va: u64, data: u64): bool {
-  return tlbPutInput(tag, va, data);
-}
-
-export function tlbInsertStage2(tag: u64, ipa: u64, data: u64): bool {
-  return tlbPutStage2(tag, ipa, data);
 }
 
 /** Entry of a mapping of 2^bits bytes; blocks that are too large are cut. */

@@ -14,7 +14,6 @@ import { configuration } from "./config";
 import { PERM_ALL } from "./descriptor";
 import {
   beginEvent,
-  eventIndex,
   recordEvent,
   setCdFetchAddress,
   setFaultFields,
@@ -34,7 +33,6 @@ import {
 } from "./fault";
 import { hasQuirk, iasBits, oasBits, termModel } from "./features";
 import { ones } from "./geometry";
-import { guestReads } from "./guest";
 import {
   configAbortS1,
   configMerge,
@@ -42,21 +40,8 @@ import {
   configRecordS2,
   configSkipsStage1,
   configStage,
-  RESULT_BYTES,
   STAGE_ABORT,
   STAGE_BYPASS,
-  setResultEventIndex,
-  setResultEventType,
-  setResultFetches,
-  setResultIova,
-  setResultMemAttr,
-  setResultPa,
-  setResultPageBits,
-  setResultPerm,
-  setResultRecorded,
-  setResultShareability,
-  setResultStage,
-  setResultStatus,
 } from "./layout/abi";
 import {
   C_BAD_STREAMID,
@@ -104,16 +89,16 @@ import {
   requestflagsWrite,
   withRequestflagsSsv,
 } from "./layout/words";
-import { outAddress, outAttr, outBits, outPerms, outSh, outStage, setOutput } from "./mapping";
+import { outPerms, setOutput } from "./mapping";
 import { walkInput } from "./nest";
 import { reg32 } from "./regfile";
-import { CONFIG_SCRATCH, EVENT, RESULT } from "./state";
+import { CONFIG_SCRATCH, EVENT } from "./state";
 
 /** A bypass maps everything one to one: the size reported is a 4 KiB page. */
 const BYPASS_BITS: u32 = 12;
 
 /** Whether the last translation's record was written or merged. */
-let recorded: bool = false;
+export let recorded: bool = false;
 /** Status of the last translation (ANSWER_META_status_*). */
 export let lastStatus: u32 = 0;
 /** Read, write, execute (1, 2, 4) granted by the last translation. */
@@ -233,25 +218,5 @@ export function translate(sid: u32, requested: u32, iova: u64): u32 {
   if (status == ANSWER_META_status_EVENT) status = finishFault(p, sid, flags, access, iova);
   else lastPerm = grantedPermissions(outPerms, access);
   lastStatus = status;
-  return status;
-}
-
-/** Translates and leaves a RESULT record for the caller. */
-export function translateSingle(sid: u32, flags: u32, iova: u64): u32 {
-  const reads = guestReads;
-  const status = translate(sid, flags, iova);
-  memory.fill(RESULT, 0, RESULT_BYTES);
-  setResultIova(RESULT, iova);
-  setResultPa(RESULT, outAddress);
-  setResultStatus(RESULT, status);
-  setResultPageBits(RESULT, outBits);
-  setResultPerm(RESULT, lastPerm);
-  setResultStage(RESULT, outStage);
-  setResultEventType(RESULT, faultType);
-  setResultRecorded(RESULT, u32(recorded));
-  setResultMemAttr(RESULT, outAttr);
-  setResultShareability(RESULT, outSh);
-  setResultEventIndex(RESULT, eventIndex);
-  setResultFetches(RESULT, guestReads - reads);
   return status;
 }

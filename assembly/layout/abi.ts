@@ -619,8 +619,8 @@ export function setLaneKnown(p: usize, v: u32): void {
 }
 export const LANE_STATE_WALKING: u32 = 0;
 export const LANE_STATE_ODD: u32 = 1;
-export const LANE_STATE_LAST: u32 = 2;
-export const LANE_STATE_IPA: u32 = 3;
+export const LANE_STATE_IPA: u32 = 2;
+export const LANE_STATE_BEHIND: u32 = 3;
 export const LANE_STATE_DONE: u32 = 4;
 export const LANE_STATE_ALONE: u32 = 5;
 export const LANE_STATE_ANSWERED: u32 = 6;

@@ -154,14 +154,14 @@ export const IPA_LANE = record("IPA_LANE", {
 });
 
 /**
- * How far a lane is: in stage 1, at a descriptor that is no plain table, at its last descriptor,
- * due for stage 2, at its output, to be translated alone, or answered.
+ * How far a lane is: in stage 1, at a descriptor that is no plain table, due for stage 2,
+ * behind it, at its output, to be translated alone, or answered.
  */
 export const LANE_STATE = enumeration("LANE_STATE", {
   0: "WALKING",
   1: "ODD",
-  2: "LAST",
-  3: "IPA",
+  2: "IPA",
+  3: "BEHIND",
   4: "DONE",
   5: "ALONE",
   6: "ANSWERED",

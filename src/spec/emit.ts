@@ -138,6 +138,6 @@ export function emitAll(): Record<string, string> {
   }
   files["quirks.ts"] =
     `${headOf("quirks")}\n` +
-    QUIRKS.map((q) => constant(`Q_${q.name}`, 1n << BigInt(q.bit), "u64")).join("");
+    QUIRKS.map((q) => constant(`Q_${q.name}`, BigInt(q.bit), "u32")).join("");
   return files;
 }
