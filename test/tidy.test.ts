@@ -15,7 +15,7 @@ const SOURCE = /\.(ts|mts|mjs)$/;
 const EXEMPT = /^(assembly\/layout|test\/golden|test\/captures|test\/corpus)\//;
 /** Files of the engine that own state in linear memory, and the door to the guest's. */
 const OWNERS = [
-  ...["guest", "regfile", "command", "event", "stream", "context", "translate", "configure"],
+  ...["guest", "regfile", "command", "event", "stream", "context", "configure"],
   ...["config", "contextid", "tlb", "tlb-qemu"],
   ...["its", "its-state", "its-table", "its-command", "its-kvm-store"],
 ].map((name) => `assembly/${name}.ts`);
