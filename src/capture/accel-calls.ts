@@ -1,5 +1,6 @@
 // System calls of a recorded VMM and of the model, in one comparable form: the log's own member
 // names.
+import { ITS_BASE } from "../machine/frames.ts";
 import { errnoName } from "../spec/errno.ts";
 import { unpack } from "../spec/uapi.ts";
 import * as iommu from "../spec/uapi-iommufd.ts";
@@ -30,6 +31,9 @@ export interface ModelCall {
   readonly reason: string | undefined;
 }
 
+/** KVM_SET_DEVICE_ATTR: where the ITS is. */
+const ADDRESS_GROUP = 0;
+const ITS_ADDRESS = 4;
 /** Calls that the log gives to the model instead of asking for them. */
 const INPUTS: readonly string[] = ["IOMMU_IOAS_MAP", "IOMMU_IOAS_MAP_FILE", "IOMMU_IOAS_UNMAP"];
 const VFIO_NAMES = new Map([
@@ -212,4 +216,15 @@ export function hostInfoOf(calls: readonly LoggedCall[]) {
       aidr: info.get("aidr").u32(),
     }
   );
+}
+
+/** Where the VMM put the ITS, by its calls; QEMU's own place when they do not say. */
+export function itsBase(calls: readonly LoggedCall[]): bigint {
+  const set = calls.find(
+    ({ io, members }) =>
+      io === "KVM_SET_DEVICE_ATTR" &&
+      members.optional("group")?.u64() === BigInt(ADDRESS_GROUP) &&
+      members.optional("attr")?.u64() === BigInt(ITS_ADDRESS),
+  );
+  return set?.members.get("value").u64() ?? ITS_BASE;
 }

@@ -1,12 +1,12 @@
 // Replays an accelerated run: the model is driven with what the trace shows from outside, and
 // compared act by act.
-import { ITS_BASE } from "../machine/frames.ts";
 import { EVENT } from "../spec/event.ts";
 import { GITS_TRANSLATER } from "../spec/its-register.ts";
 import { EVENTQ_BASE, EVENTQ_PROD } from "../spec/register-queue.ts";
 import { getField, wordsOf } from "../spec/word.ts";
 import {
   hostInfoOf,
+  itsBase,
   type LoggedCall,
   type LoggedRouting,
   type ModelCall,
@@ -33,16 +33,13 @@ import {
   readText,
 } from "./accel-views.ts";
 import { readList } from "./capture.ts";
-import type { ReplayJob } from "./replay.ts";
+import type { ReplayJob } from "./replay-job.ts";
 import type { ReportBuilder } from "./replay-report.ts";
 
 /** Page 0 offsets that the trace uses for registers of page 1. */
 const PAGE1_OFFSETS: readonly number[] = [0xa8, 0xac, 0xc8, 0xcc];
 const PAGE1 = 0x1_0000;
 const RECORD_BYTES = 32;
-/** KVM_SET_DEVICE_ATTR: where the ITS is. */
-const ADDRESS_GROUP = 0;
-const ITS_ADDRESS = 4;
 /** VMID of the one VM on the physical SMMU. */
 const FIRST_VMID = 1;
 
@@ -84,17 +81,6 @@ async function makeRig(
     iommufd: Number(numbers("iommufd_backend_connect", "fd")[0] ?? 0n),
     eventFds: numbers("iommufd_viommu_alloc_eventq", "veventq_fd").map(Number),
   });
-}
-
-/** Where the VMM put the ITS, by its calls; QEMU's own place when they do not say. */
-export function itsBase(calls: readonly LoggedCall[]): bigint {
-  const set = calls.find(
-    ({ io, members }) =>
-      io === "KVM_SET_DEVICE_ATTR" &&
-      members.optional("group")?.u64() === BigInt(ADDRESS_GROUP) &&
-      members.optional("attr")?.u64() === BigInt(ITS_ADDRESS),
-  );
-  return set?.members.get("value").u64() ?? ITS_BASE;
 }
 
 /** One replay. */

@@ -1,5 +1,5 @@
 // The part of a replay's report that is about the VMM of an accelerated guest.
-import type { Tally } from "./replay-report.ts";
+import { emptyTally, type Tally } from "./tally.ts";
 
 /** The kinds of ground truth of an accelerated run, in the order of the report. */
 export const ACCEL_TALLIES = [
@@ -45,6 +45,6 @@ export interface AccelReport extends Record<AccelTallyName, Tally> {
 
 /** A report in which nothing was checked yet. */
 export function emptyAccelReport(): AccelReport {
-  const tallies = ACCEL_TALLIES.map((name) => [name, { checked: 0, matched: 0 }]);
+  const tallies = ACCEL_TALLIES.map((name) => [name, emptyTally()]);
   return Object.fromEntries(tallies) as Record<AccelTallyName, Tally>;
 }

@@ -18,7 +18,7 @@ import { numberAfter, type TraceLine, traceLines } from "./accel-trace.ts";
 import { readText } from "./accel-views.ts";
 import { readList } from "./capture.ts";
 import { FallbackSmmu, type WalkStep, walkStep } from "./fallback-smmu.ts";
-import type { ReplayJob } from "./replay.ts";
+import type { ReplayJob } from "./replay-job.ts";
 import type { ReportBuilder } from "./replay-report.ts";
 
 const WALK = "smmu_ptw_level";

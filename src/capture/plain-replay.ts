@@ -13,9 +13,8 @@ import { GITS_TRANSLATER } from "../spec/its-register.ts";
 import { type VectorEvent, VfioPciDevice } from "../vfio/device.ts";
 import { systemCall } from "../vfio/errno.ts";
 import { VfioIrqs } from "../vfio/irqs.ts";
-import { type LoggedRouting, readCalls, routingsOf } from "./accel-calls.ts";
+import { itsBase, type LoggedRouting, readCalls, routingsOf } from "./accel-calls.ts";
 import { checkAction, checkRoutings } from "./accel-check.ts";
-import { itsBase } from "./accel-replay.ts";
 import type { Note } from "./accel-rig.ts";
 import {
   type Action,
@@ -28,7 +27,7 @@ import {
 import { performVector, type VectorWorld } from "./accel-vectors.ts";
 import { readText } from "./accel-views.ts";
 import { readList } from "./capture.ts";
-import type { ReplayJob } from "./replay.ts";
+import type { ReplayJob } from "./replay-job.ts";
 import type { ReportBuilder } from "./replay-report.ts";
 
 const SETUP = "vfio_msix_early_setup";

@@ -1,12 +1,7 @@
 // What a replay found: counts by kind and the first mismatches with their lines.
 
 import { type AccelReport, type AccelTallyName, emptyAccelReport } from "./accel-report.ts";
-
-/** How many items were checked and how many of them agreed. */
-export interface Tally {
-  checked: number;
-  matched: number;
-}
+import { emptyTally, type Tally } from "./tally.ts";
 
 /** One disagreement. */
 export interface Mismatch {
@@ -51,16 +46,15 @@ export class ReportBuilder {
   readonly report: ReplayReport;
 
   constructor(capture: string, compat: "arch" | "qemu") {
-    const tally = (): Tally => ({ checked: 0, matched: 0 });
     this.report = {
       capture,
       compat,
-      maps: tally(),
-      translations: tally(),
-      commands: tally(),
-      events: tally(),
-      its: tally(),
-      msi: tally(),
+      maps: emptyTally(),
+      translations: emptyTally(),
+      commands: emptyTally(),
+      events: emptyTally(),
+      its: emptyTally(),
+      msi: emptyTally(),
       mismatches: [],
       mismatchCount: 0,
       notes: [],

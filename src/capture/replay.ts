@@ -15,6 +15,7 @@ import { replayPlain } from "./plain-replay.ts";
 import type { Templates } from "./replay-config.ts";
 import { FaultTests } from "./replay-faults.ts";
 import { ItsChecker } from "./replay-its.ts";
+import type { ReplayJob, ReplaySection } from "./replay-job.ts";
 import { checkMaps } from "./replay-maps.ts";
 import { ReplayMemory } from "./replay-memory.ts";
 import { checkManifestMsis } from "./replay-msi.ts";
@@ -29,20 +30,6 @@ export interface ReplayOptions {
   compat?: Compat;
   /** Told now and then how much of the list has been read (0 to 1) and how many lines. */
   progress?(fraction: number, lines: number): void;
-}
-
-/** One section of a replay; each adds to the same report. */
-export interface ReplaySection {
-  name: string;
-  run(job: ReplayJob): Promise<void>;
-}
-
-/** What every section gets. */
-export interface ReplayJob {
-  capture: Capture;
-  compat: Compat;
-  report: ReportBuilder;
-  progress(fraction: number, lines: number): void;
 }
 
 /** The sections of a replay, in order. */

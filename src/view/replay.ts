@@ -1,8 +1,9 @@
 // A replay's outcome as text: counts by kind, then the first mismatches with their lines.
 
 import { ACCEL_TALLIES, type AccelReport, type AccelTallyName } from "../capture/accel-report.ts";
-import type { ReplayReport, Tally } from "../capture/replay-report.ts";
+import type { ReplayReport } from "../capture/replay-report.ts";
 import { TALLIES } from "../capture/replay-report.ts";
+import type { Tally } from "../capture/tally.ts";
 import { count, plural, significant } from "./number.ts";
 import type { Paint } from "./paint.ts";
 import { formatTable, wrap } from "./table.ts";
