@@ -4,17 +4,35 @@ import { Tables } from "./tables.ts";
 import { type Policy, World } from "./world.ts";
 
 const PAGE = 4096;
-const MIB = 1 << 20;
+const MIB = 2 ** 20;
+/** Bytes that a last table maps, and the table above it. */
+const LEAF_SPAN = 2 ** 21;
+const TABLE_SPAN = 2 ** 30;
 /** Where the I/O virtual addresses and the pages behind them begin. */
 const IOVA_BASE = 2 ** 32;
 const OUTPUT_BASE = 2 ** 36;
+/** What stage 2 adds to the pages behind stage 1. */
+const BEHIND = 2 ** 40;
 const SID = 5;
+/** Requests of a pass whose pages are resident, and of one that finds everything cold. */
+const RESIDENT_REQUESTS = 65536;
+const COLD_REQUESTS = 32768;
+/**
+ * Last tables of a cold case: 256 MiB, of which a request touches one of eight pages that share a
+ * line of the processor's caches.
+ */
+const COLD_TABLES = 65536;
+const LINES_OF_TABLE = 64;
+const PAGES_OF_LINE = 8;
+/** Spreads the last tables of the sparse case over the places that point to one. */
+const SPREAD = 0x9e3779b1;
 
 /** One case: a machine, its requests, and the caches that the contestants use. */
 export interface Case {
   readonly name: string;
   readonly world: World;
-  readonly ring: Ring;
+  /** Requests of a pass; with several, each pass takes the next. */
+  readonly rings: readonly Ring[];
   readonly policy: Policy;
   /** Whether caches are emptied before every pass. */
   readonly cold: boolean;
@@ -35,7 +53,13 @@ class Mapper {
 
   map(iova: number, output: number): void {
     this.first.map(iova, output);
-    this.second?.map(output, output + 2 ** 40);
+    this.second?.map(output, output + BEHIND);
+  }
+
+  /** Maps whole last tables. */
+  fill(iova: number, output: number): void {
+    this.first.link(iova, this.first.leaf(output));
+    this.second?.link(output, this.second.leaf(output + BEHIND));
   }
 
   /** Maps the memory of the machine itself through stage 2, once all tables exist. */
@@ -44,7 +68,7 @@ class Mapper {
     const stage2 = second?.root;
     world.addStream({ sid, asid: sid + 1, vmid: 1, stage1: this.first.root, stage2 });
     if (!second) return;
-    for (let pa = world.base; pa < world.top; pa += PAGE) second.map(pa, pa);
+    for (let pa = world.base; pa < world.top; pa += LEAF_SPAN) second.link(pa, second.leaf(pa));
   }
 }
 
@@ -55,13 +79,14 @@ export function resident(pages: number, nested: boolean, policy: Policy = "fast"
   const random = randomNumbers(pages);
   for (let i = 0; i < pages; i++) mapper.map(IOVA_BASE + i * PAGE, OUTPUT_BASE + i * PAGE);
   mapper.install(SID);
-  const ring = world.ring(65536);
+  const ring = world.ring(RESIDENT_REQUESTS);
   ring.fill(() => {
     const at = IOVA_BASE + Math.floor(random() * pages) * PAGE + Math.floor(random() * PAGE);
     return [SID, at, random() < 0.5 ? READ : WRITE];
   });
   const stages = nested ? "nested" : "stage 1";
-  return { name: `${stages}, ${pages} pages`, world, ring, policy, cold: false };
+  const done = policy === "walk" ? "walked each time" : "cached";
+  return { name: `${stages}, ${pages} pages, ${done}`, world, rings: [ring], policy, cold: false };
 }
 
 /** Eight streams with 256 pages each, in random order. */
@@ -74,35 +99,65 @@ export function mixedStreams(): Case {
     for (let i = 0; i < 256; i++) mapper.map(IOVA_BASE + i * PAGE, OUTPUT_BASE + i * PAGE);
     mapper.install(sid);
   }
-  const ring = world.ring(65536);
+  const ring = world.ring(RESIDENT_REQUESTS);
   ring.fill(() => {
     const sid = streams[Math.floor(random() * 8)];
     return [sid, IOVA_BASE + Math.floor(random() * 256) * PAGE, random() < 0.5 ? READ : WRITE];
   });
-  return { name: "8 streams, unsorted", world, ring, policy: "fast", cold: false };
+  const name = "8 streams, unsorted, cached";
+  return { name, world, rings: [ring], policy: "fast", cold: false };
+}
+
+/** Requests of `passes` passes, each over lines that no other pass touches. */
+function coldRings(world: World, passes: number, iovaOf: (line: number) => number): Ring[] {
+  const all = world.ring(passes * COLD_REQUESTS);
+  const order = shuffled(COLD_TABLES * LINES_OF_TABLE, randomNumbers(passes));
+  all.fill((i) => [SID, iovaOf(order[i % order.length]) + (i % PAGE), i % 2 ? READ : WRITE]);
+  all.clear();
+  return Array.from({ length: passes }, (_, i) => all.part(i * COLD_REQUESTS, COLD_REQUESTS));
+}
+
+/** Any page of line `line` of the last tables, which follow each other. */
+function densePage(random: () => number): (line: number) => number {
+  return (line) => IOVA_BASE + (line * PAGES_OF_LINE + Math.floor(random() * PAGES_OF_LINE)) * PAGE;
 }
 
 /**
- * Each page once, in random order, over `tables` last-level tables. With `spread` every one of them
- * has its own table above it too.
+ * Last tables that follow each other in the address space: a request misses the processor's caches
+ * at its last descriptor, and with `nested` at that of stage 2 too.
  */
-export function cold(tables: number, requests: number, spread: boolean, nested: boolean): Case {
-  const bytes = tables * PAGE * (spread ? 2 : 1) * (nested ? 2 : 1) + 64 * MIB;
-  const world = new World(bytes);
+export function dense(nested: boolean, passes: number): Case {
+  const world = new World(COLD_TABLES * PAGE * (nested ? 2 : 1) + 64 * MIB);
   const mapper = new Mapper(world, nested);
-  const stride = spread ? 2 ** 30 : 2 ** 21;
-  const perTable = requests / tables;
-  const step = Math.floor(512 / perTable);
-  const iovaOf = (i: number) =>
-    IOVA_BASE + Math.floor(i / perTable) * stride + (i % perTable) * step * PAGE;
-  const outputOf = (i: number) =>
-    OUTPUT_BASE +
-    (nested ? Math.floor(i / perTable) * 2 ** 21 + (i % perTable) * step * PAGE : i * PAGE);
-  for (let i = 0; i < requests; i++) mapper.map(iovaOf(i), outputOf(i));
+  for (let i = 0; i < COLD_TABLES; i++) {
+    mapper.fill(IOVA_BASE + i * LEAF_SPAN, OUTPUT_BASE + i * LEAF_SPAN);
+  }
   mapper.install(SID);
-  const order = shuffled(requests, randomNumbers(tables));
-  const ring = world.ring(requests);
-  ring.fill((i) => [SID, iovaOf(order[i]) + (i % PAGE), i % 2 ? READ : WRITE]);
-  const name = `${nested ? "nested" : "stage 1"}, ${spread ? "sparse" : "dense"} tables`;
-  return { name, world, ring, policy: "fast", cold: true };
+  const rings = coldRings(world, passes, densePage(randomNumbers(1)));
+  const name = `${nested ? "nested" : "stage 1"}, dense tables, cold`;
+  return { name, world, rings, policy: "fast", cold: true };
+}
+
+/**
+ * As many tables above the last ones, full of pointers to them: a request misses the processor's
+ * caches at two descriptors, one behind the other.
+ */
+export function sparse(passes: number): Case {
+  const world = new World(COLD_TABLES * PAGE * 2 + 64 * MIB);
+  const mapper = new Mapper(world, false);
+  const { first } = mapper;
+  const leaves = Array.from({ length: COLD_TABLES }, (_, i) =>
+    first.leaf(OUTPUT_BASE + i * LEAF_SPAN),
+  );
+  const entries = LINES_OF_TABLE * PAGES_OF_LINE;
+  for (let t = 0; t < COLD_TABLES; t++) {
+    first.linkAll(t * TABLE_SPAN, (i) => leaves[Math.imul(t * entries + i, SPREAD) >>> 16]);
+  }
+  mapper.install(SID);
+  const random = randomNumbers(2);
+  const rings = coldRings(world, passes, (line) => {
+    const last = Math.floor(random() * PAGES_OF_LINE);
+    return (line * PAGES_OF_LINE + last) * LEAF_SPAN + Math.floor(random() * entries) * PAGE;
+  });
+  return { name: "stage 1, sparse tables, cold", world, rings, policy: "fast", cold: true };
 }

@@ -37,15 +37,17 @@ export function shuffled(n: number, random: () => number): Uint32Array {
 
 /** `count` requests with room for their answers in linear memory. */
 export class Ring {
-  readonly requests: number;
-  readonly answers: number;
-
   constructor(
     readonly memory: HostMemory,
     readonly count: number,
-  ) {
-    this.requests = memory.alloc(count * REQUEST.bytes, 64);
-    this.answers = memory.alloc(count * ANSWER.bytes, 64);
+    readonly requests = memory.alloc(count * REQUEST.bytes, 64),
+    readonly answers = memory.alloc(count * ANSWER.bytes, 64),
+  ) {}
+
+  /** Requests from `first` on as a ring of their own. */
+  part(first: number, count: number): Ring {
+    const requests = this.requests + first * REQUEST.bytes;
+    return new Ring(this.memory, count, requests, this.answers + first * ANSWER.bytes);
   }
 
   /** Writes request `index`; `iova` is a plain number. */
@@ -63,7 +65,10 @@ export class Ring {
     const words = new Uint32Array(buffer, this.requests, this.count * WORDS);
     for (let i = 0; i < this.count; i++) {
       const [sid, iova, flags] = make(i);
-      words.set([iova % TWO_32, Math.floor(iova / TWO_32), sid, flags], i * WORDS);
+      words[i * WORDS] = iova % TWO_32;
+      words[i * WORDS + 1] = Math.floor(iova / TWO_32);
+      words[i * WORDS + 2] = sid;
+      words[i * WORDS + 3] = flags;
     }
   }
 

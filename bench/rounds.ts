@@ -10,7 +10,7 @@ export interface Contestant {
 }
 
 /** Passes before the first that counts: compilers and caches settle. */
-const WARM_UP_PASSES = 3;
+export const WARM_UP_PASSES = 3;
 
 async function turn(contestant: Contestant): Promise<number> {
   await contestant.prepare?.();

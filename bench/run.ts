@@ -1,11 +1,13 @@
 // `npm run bench [-- QUESTION...]`: measures, prints a table.
 import { parseArgs } from "node:util";
+import { question as cold } from "./cold.ts";
 import { question as doorbell } from "./doorbell.ts";
+import { question as hits } from "./hits.ts";
 import type { Question } from "./question.ts";
 import { tableOf } from "./table.ts";
-import { walks } from "./walks.ts";
+import { question as walks } from "./walks.ts";
 
-const QUESTIONS: readonly Question[] = [doorbell, walks];
+const QUESTIONS: readonly Question[] = [doorbell, hits, walks, cold];
 const ROUNDS = 15;
 
 async function main(): Promise<number> {

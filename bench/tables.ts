@@ -52,6 +52,44 @@ export class Tables {
     this.#write(this.#entry(table, input, level), output, bits);
   }
 
+  /** A last table whose 512 pages follow each other from `output` on; nothing points to it yet. */
+  leaf(output: number): number {
+    const table = this.#world.alloc(TABLE_BYTES);
+    const words = this.#wordsOf(table);
+    for (let i = 0; i < ENTRIES; i++) {
+      const page = output + i * SPAN[LAST_LEVEL];
+      words[i * 2] = (page % TWO_32) + this.#leaf;
+      words[i * 2 + 1] = Math.floor(page / TWO_32);
+    }
+    return table;
+  }
+
+  /** Maps the 2 MiB around an input by a last table. */
+  link(input: number, leaf: number): void {
+    this.#write(this.#entry(this.#above(input), input, 2), this.#seenAs(leaf), this.#table);
+  }
+
+  /** Maps the 1 GiB around an input by last tables, of which each may stand in many places. */
+  linkAll(input: number, leafOf: (index: number) => number): void {
+    const words = this.#wordsOf(this.#above(input));
+    for (let i = 0; i < ENTRIES; i++) {
+      const leaf = this.#seenAs(leafOf(i));
+      words[i * 2] = (leaf % TWO_32) + this.#table;
+      words[i * 2 + 1] = Math.floor(leaf / TWO_32);
+    }
+  }
+
+  /** The table of level 2 around an input. */
+  #above(input: number): number {
+    let table = this.root;
+    for (let l = 0; l < 2; l++) table = this.#next(this.#entry(table, input, l));
+    return table;
+  }
+
+  #wordsOf(table: number): Uint32Array {
+    return new Uint32Array(this.#world.memory.memory.buffer, this.#world.lin(table), ENTRIES * 2);
+  }
+
   #entry(table: number, input: number, level: number): number {
     return table + (Math.floor(input / SPAN[level]) % ENTRIES) * 8;
   }

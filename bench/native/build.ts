@@ -1,10 +1,18 @@
 // Native contestants: translated or written C, built with the compilers that this machine has.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadParser } from "./ast.ts";
+import { layoutHeader } from "./layout.ts";
 import { type Source, type Translation, Translator } from "./translate.ts";
 
 /** Names under which compilers are looked for; the first that answers is taken. */
@@ -23,7 +31,12 @@ export interface Compiler {
   readonly version: string;
 }
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+/** The folder of package.json: this file may be part of a bundle. */
+function findRoot(folder: string): string {
+  return existsSync(join(folder, "package.json")) ? folder : findRoot(dirname(folder));
+}
+
+const root = findRoot(dirname(fileURLToPath(import.meta.url)));
 const here = join(root, "bench", "native");
 const cache = join(root, "node_modules", ".cache", "vsmmu-bench");
 
@@ -70,7 +83,7 @@ function dispatchOf({ exports }: Translation): string {
   ].join("\n");
 }
 
-/** Compiles `server.c` in a folder of the cache whose name is its content; gives the program. */
+/** Compiles C files in a folder of the cache whose name is their content; gives the program. */
 function compile(
   compiler: Compiler,
   name: string,
@@ -82,21 +95,27 @@ function compile(
   if (existsSync(program)) return program;
   mkdirSync(folder, { recursive: true });
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
-  const args = [...FLAGS, join(folder, `${name}.c`), "-o", program, "-lpthread"];
+  const sources = Object.keys(files).filter((file) => file.endsWith(".c"));
+  // Another process may build the same: what is at `program` is always whole.
+  const fresh = `${program}-${process.pid}`;
+  const args = [...FLAGS, ...sources.map((file) => join(folder, file)), "-o", fresh, "-lpthread"];
   const done = spawnSync(compiler.command, args, { encoding: "utf8" });
   if (done.status !== 0) throw new Error(`${compiler.command} failed:\n${done.stderr}`);
+  renameSync(fresh, program);
   return program;
 }
 
 const fileOf = (name: string): string => readFileSync(join(here, name), "utf8");
 
-/** Builds the translated engine; gives the path of its program. */
+const WRITTEN = ["server.c", "runtime.h", "qemu-shaped.c", "qemu-shaped.h", "hash.c", "hash.h"];
+
+/** Builds the translated engine and what stands beside it; gives the path of the program. */
 export async function buildTwin(compiler: Compiler): Promise<string> {
   const translator = new Translator(await loadParser());
   const translation = translator.translate(readSources(), ["assembly/index", "assembly/batch"]);
   return compile(compiler, "server", {
-    "server.c": fileOf("server.c"),
-    "runtime.h": fileOf("runtime.h"),
+    ...Object.fromEntries(WRITTEN.map((name) => [name, fileOf(name)])),
+    "layout.h": layoutHeader(),
     "engine.inc": `${translation.code}\n${dispatchOf(translation)}`,
   });
 }

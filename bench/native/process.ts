@@ -1,8 +1,5 @@
 // A native contestant: its process, spoken to line by line.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { HostMemory } from "../../src/engine/memory.ts";
 import { ANSWER } from "../../src/spec/abi-records.ts";
@@ -10,60 +7,60 @@ import type { Ring } from "../ring.ts";
 import type { Abi } from "../world.ts";
 
 const CALL_REQUESTS = 4096;
-const CHUNK = 1 << 26;
+const CHUNK = 1 << 22;
+const ENDED = "a native contestant ended early";
 
-/** Linear memory written to a file, for every native contestant of a case. */
-export class Image {
-  readonly path: string;
-  readonly bytes: number;
-  readonly #folder: string;
+/** Pages of the machine behind linear memory; a Wasm engine has small ones. */
+export type Pages = "small" | "huge";
 
-  constructor(memory: HostMemory) {
-    this.#folder = mkdtempSync(join(tmpdir(), "vsmmu-bench-"));
-    this.path = join(this.#folder, "image");
-    const { buffer } = memory.memory;
-    this.bytes = buffer.byteLength;
-    const file = openSync(this.path, "w");
-    for (let at = 0; at < this.bytes; at += CHUNK) {
-      writeSync(file, new Uint8Array(buffer, at, Math.min(CHUNK, this.bytes - at)));
-    }
-    closeSync(file);
-  }
-
-  remove(): void {
-    rmSync(this.#folder, { recursive: true });
-  }
+/** Who waits for a line. */
+interface Waiting {
+  resolve(line: string): void;
+  reject(error: Error): void;
 }
 
 /** A running server. */
 export class Native {
   readonly #child: ChildProcessWithoutNullStreams;
-  readonly #waiting: ((line: string) => void)[] = [];
+  readonly #waiting: Waiting[] = [];
+  #ended = false;
 
   constructor(program: string) {
     this.#child = spawn(program);
     createInterface({ input: this.#child.stdout }).on("line", (line) => {
-      this.#waiting.shift()?.(line);
+      this.#waiting.shift()?.resolve(line);
     });
+    const end = () => {
+      this.#ended = true;
+      for (const { reject } of this.#waiting.splice(0)) reject(new Error(ENDED));
+    };
+    this.#child.on("exit", end);
+    this.#child.stdin.on("error", end);
   }
 
   /** Sends one command; gives the line that answers it. */
   ask(...words: (string | number | bigint)[]): Promise<string> {
     return new Promise((resolve, reject) => {
-      if (this.#child.exitCode !== null) {
-        reject(new Error("a native contestant ended early"));
+      if (this.#ended) {
+        reject(new Error(ENDED));
         return;
       }
-      this.#waiting.push(resolve);
-
+      this.#waiting.push({ resolve, reject });
       this.#child.stdin.write(`${words.join(" ")}\n`);
     });
   }
 
-  async load(image: Image): Promise<void> {
-    if ((await this.ask("map", image.path, image.bytes)) !== "0") {
-      throw new Error("a native contestant could not map its memory");
+  /** Gives the contestant a copy of linear memory. */
+  async load(memory: HostMemory, pages: Pages = "small"): Promise<void> {
+    const bytes = memory.memory.buffer.byteLength;
+    const loaded = this.ask("load", bytes, pages);
+    for (let at = 0; at < bytes; at += CHUNK) {
+      const chunk = memory.bytes(at, Math.min(CHUNK, bytes - at));
+      await new Promise<void>((resolve, reject) => {
+        this.#child.stdin.write(chunk, (error) => (error ? reject(error) : resolve()));
+      });
     }
+    if ((await loaded) !== "0") throw new Error("a native contestant could not take its memory");
   }
 
   /** The ABI: calls are sent in order, and `settled` waits for the last. */

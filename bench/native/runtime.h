@@ -1,4 +1,5 @@
 // What the translated engine stands on: linear memory at a fixed place, and the language's built-ins.
+#pragma once
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>

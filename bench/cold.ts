@@ -1,0 +1,26 @@
+// Question: what does a translation cost when neither the IOTLB nor the processor has seen its
+// tables?
+import { dense, sparse } from "./cases.ts";
+import { contests, type Measure, type Versus } from "./contest.ts";
+import { atLeast, atMost, type Question } from "./question.ts";
+
+/** Whom every case meets; `serial` is the target beside C one by one. */
+const against = (serial: number): Versus[] => [
+  { rival: "serial", target: atLeast(serial) },
+  { rival: "batch", target: atMost(1.2) },
+  { rival: "qemu" },
+  { rival: "bigint", target: atLeast(30) },
+  { rival: "uint32", target: atLeast(10) },
+];
+
+const MEASURES: Measure[] = [
+  { make: (passes) => dense(false, passes), versus: against(4.5) },
+  { make: (passes) => sparse(passes), versus: against(7) },
+  { make: (passes) => dense(true, passes), versus: against(4.5) },
+];
+
+export const question: Question = {
+  name: "cold",
+  title: "Translations whose tables are cold: 65,536 last tables, each descriptor touched once",
+  run: (effort) => contests(MEASURES, effort),
+};
