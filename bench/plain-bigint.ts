@@ -6,16 +6,18 @@ import {
   Contexts,
   decodeStream,
   FAULT,
+  grantOf,
   maskOf,
   metaHigh,
   metaLow,
   metaOfFault,
-  R,
+  needOf,
+  PR,
   type Stream,
-  W,
-  WRITE_BIT,
+  stage1Perms,
+  stage2Perms,
+  UR,
   wider,
-  X,
 } from "./plain-stream.ts";
 import type { Ring } from "./ring.ts";
 import type { World } from "./world.ts";
@@ -27,10 +29,11 @@ const OUTPUT = maskOf(S1LEAF.field.OA);
 const AF = maskOf(S1LEAF.field.AF);
 const AP1 = maskOf(S1LEAF.field["AP[1]"]);
 const AP2 = maskOf(S1LEAF.field["AP[2]"]);
+const PXN = maskOf(S1LEAF.field.PXN);
 const UXN = maskOf(S1LEAF.field.UXN);
 const S2_READ = maskOf(S2LEAF.field["S2AP[0]"]);
 const S2_WRITE = maskOf(S2LEAF.field["S2AP[1]"]);
-const S2_NO_EXECUTE = maskOf(S2LEAF.field.XN) & (maskOf(S2LEAF.field.XN) << 1n);
+const XN_AT = BigInt(S2LEAF.field.XN.lo);
 const ATTR_AT = BigInt(S1LEAF.field.AttrIndx.lo);
 const SH_AT = BigInt(S1LEAF.field.SH.lo);
 /** Cached translations; more empty the cache. */
@@ -47,11 +50,12 @@ interface Mapping {
   readonly output: bigint;
   /** log2 of the leaf's bytes. */
   readonly bits: number;
-  readonly perm: number;
+  readonly perms: number;
   readonly attr: number;
   readonly sh: number;
-  /** The answer without its address. */
-  readonly meta: bigint;
+  /** The second words of answers to privileged and unprivileged accesses. */
+  readonly privileged: bigint;
+  readonly unprivileged: bigint;
 }
 
 /** A stream, and what its tags name. */
@@ -94,11 +98,11 @@ export class PlainBigInt {
       const answer = answers / 8 + i * 2;
       const iova = words[request];
       const sid = Number(words[request + 1] & 0xffff_ffffn);
-      const need = Number(words[request + 1] >> 32n) & WRITE_BIT ? W : R;
+      const need = needOf(Number(words[request + 1] >> 32n));
       try {
         const mapping = this.#translate(sid, iova, need);
         words[answer] = mapping.output | (iova & 0xfffn);
-        words[answer + 1] = mapping.meta;
+        words[answer + 1] = need < UR ? mapping.privileged : mapping.unprivileged;
       } catch (error) {
         if (!(error instanceof Fault)) throw error;
         words[answer] = 0n;
@@ -111,7 +115,7 @@ export class PlainBigInt {
     const of = this.#stream(sid);
     const key = (iova & PAGE) | of.tag;
     const found = this.#mappings.get(key);
-    if (found && found.perm & need) return found;
+    if (found && found.perms & need) return found;
     let mapping = this.#walkStage1(of, iova, need);
     if (of.stream.nested) mapping = this.#throughStage2(of, mapping, need);
     this.#keep(key, mapping);
@@ -122,7 +126,7 @@ export class PlainBigInt {
     const known = this.#streams.get(sid);
     if (known) return known;
     const toPa = (vttb: bigint, ipa: bigint) =>
-      this.#walkStage2(vttb, ipa, R).output | (ipa & 0xfffn);
+      this.#walkStage2(vttb, ipa, UR).output | (ipa & 0xfffn);
     const stream = decodeStream(this.world, sid, toPa);
     const { input, stage2 } = this.#contexts.of(stream);
     const fresh = { stream, tag: BigInt(input), tagS2: BigInt(stage2) };
@@ -144,7 +148,7 @@ export class PlainBigInt {
   #stage2({ stream, tagS2 }: Known, ipa: bigint, need: number): Mapping {
     const key = (ipa & PAGE) | tagS2;
     const found = this.#mappings.get(key);
-    if (found && found.perm & need) return found;
+    if (found && found.perms & need) return found;
     const mapping = this.#walkStage2(stream.vttb, ipa, need);
     this.#keep(key, mapping);
     return mapping;
@@ -156,7 +160,7 @@ export class PlainBigInt {
     let table = stream.ttb;
     for (let level = 0; level <= LAST_LEVEL; level++) {
       let at = table + ((iova >> SHIFT[level]) & 511n) * 8n;
-      if (stream.nested) at = this.#stage2(of, at, R).output | (at & 0xfffn);
+      if (stream.nested) at = this.#stage2(of, at, UR).output | (at & 0xfffn);
       const word = this.#load(at);
       checkKind(word, level);
       if (level < LAST_LEVEL && word & TYPE) {
@@ -164,11 +168,11 @@ export class PlainBigInt {
         continue;
       }
       if (!(word & AF)) throw new Fault(FAULT.access);
-      let perm = word & UXN ? 0 : X;
-      if (word & AP1) perm |= word & AP2 ? R : R | W;
-      if (!(perm & need)) throw new Fault(FAULT.permission);
+      const perms = stage1Perms(!!(word & AP1), !!(word & AP2), !!(word & PXN), !!(word & UXN));
+      if (!(perms & need)) throw new Fault(FAULT.permission);
       const attr = Number((stream.mair >> (((word >> ATTR_AT) & 7n) * 8n)) & 0xffn);
-      return mappingOf(word, iova, level, perm, attr, Number((word >> SH_AT) & 3n));
+      const sh = Number((word >> SH_AT) & 3n);
+      return mappingOf(outputOf(word, iova, level), Number(SHIFT[level]), perms, attr, sh, 1);
     }
     throw new Fault(FAULT.translation);
   }
@@ -184,10 +188,11 @@ export class PlainBigInt {
         continue;
       }
       if (!(word & AF)) throw new Fault(FAULT.access);
-      const perm =
-        (word & S2_READ ? R : 0) | (word & S2_WRITE ? W : 0) | (word & S2_NO_EXECUTE ? 0 : X);
-      if (!(perm & need)) throw new Fault(FAULT.permission);
-      return mappingOf(word, ipa, level, perm, 0, Number((word >> SH_AT) & 3n));
+      const xn = Number((word >> XN_AT) & 3n);
+      const perms = stage2Perms(!!(word & S2_READ), !!(word & S2_WRITE), xn);
+      if (!(perms & need)) throw new Fault(FAULT.permission);
+      const sh = Number((word >> SH_AT) & 3n);
+      return mappingOf(outputOf(word, ipa, level), Number(SHIFT[level]), perms, 0, sh, 2);
     }
     throw new Fault(FAULT.translation);
   }
@@ -196,10 +201,8 @@ export class PlainBigInt {
   #throughStage2(of: Known, first: Mapping, need: number): Mapping {
     const second = this.#stage2(of, first.output, need);
     const bits = Math.min(first.bits, second.bits);
-    const perm = first.perm & second.perm;
-    const sh = wider(first.sh, second.sh);
-    const meta = metaOf(bits, perm, first.attr, sh, 3);
-    return { output: second.output, bits, perm, attr: first.attr, sh, meta };
+    const perms = first.perms & second.perms;
+    return mappingOf(second.output, bits, perms, first.attr, wider(first.sh, second.sh), 3);
   }
 }
 
@@ -209,21 +212,22 @@ function checkKind(word: bigint, level: number): void {
   if (!(word & VALID) || (bare && !(word & TYPE))) throw new Fault(FAULT.translation);
 }
 
-function metaOf(bits: number, perm: number, attr: number, sh: number, stage: number): bigint {
-  return BigInt(metaLow(bits, perm)) | (BigInt(metaHigh(attr, sh, stage)) << 32n);
+/** Output of the 4 KiB around an input in a leaf. */
+function outputOf(word: bigint, input: bigint, level: number): bigint {
+  const below = (1n << SHIFT[level]) - 1n;
+  return (word & OUTPUT & ~below) | (input & below & PAGE);
 }
 
-/** The mapping of the 4 KiB around an input in a leaf. */
 function mappingOf(
-  word: bigint,
-  input: bigint,
-  level: number,
-  perm: number,
+  output: bigint,
+  bits: number,
+  perms: number,
   attr: number,
   sh: number,
+  stage: number,
 ): Mapping {
-  const below = (1n << SHIFT[level]) - 1n;
-  const output = (word & OUTPUT & ~below) | (input & below & ~0xfffn);
-  const bits = Number(SHIFT[level]);
-  return { output, bits, perm, attr, sh, meta: metaOf(bits, perm, attr, sh, 1) };
+  const high = BigInt(metaHigh(attr, sh, stage)) << 32n;
+  const privileged = high | BigInt(metaLow(bits) | grantOf(perms, PR));
+  const unprivileged = high | BigInt(metaLow(bits) | grantOf(perms, UR));
+  return { output, bits, perms, attr, sh, privileged, unprivileged };
 }

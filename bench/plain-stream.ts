@@ -1,6 +1,7 @@
 // What the JavaScript baselines have in common: decoded streams, and masks of the fields they read.
-import { ANSWER_META, REQUEST_FLAGS } from "../src/spec/abi-words.ts";
+import { ANSWER_META, REQUEST_FLAGS, REQUEST_VIEW } from "../src/spec/abi-words.ts";
 import { CD } from "../src/spec/cd.ts";
+import { S2LEAF } from "../src/spec/descriptor.ts";
 import { EVENT } from "../src/spec/event.ts";
 import type { Field } from "../src/spec/field.ts";
 import { STE } from "../src/spec/ste.ts";
@@ -26,17 +27,37 @@ export const FAULT = {
   permission: Number(EVENT.cases.F_PERMISSION.value),
 } as const;
 
-/** Statuses of an answer. */
-const statusOf = (name: string): number =>
-  Number(Object.entries(ANSWER_META.field.status.values ?? {}).find(([, n]) => n === name)?.[0]);
-export const STATUS = { ok: statusOf("OK"), event: statusOf("EVENT") } as const;
+/** Bits of a field where they lie in its 64-bit word. */
+export const maskOf = (field: Field): bigint =>
+  ((1n << BigInt(field.width)) - 1n) << BigInt(field.lo % 64);
+
+/** The halves of such a mask. */
+export const lowMask = (field: Field): number => Number(maskOf(field) & 0xffff_ffffn);
+export const highMask = (field: Field): number => Number(maskOf(field) >> 32n);
+
+/** Number of a named encoding of a field. */
+const encodingOf = (field: Field, name: string): number =>
+  Number(Object.entries(field.values ?? {}).find(([, other]) => other === name)?.[0]);
+
+const STATUS = {
+  ok: encodingOf(ANSWER_META.field.status, "OK"),
+  event: encodingOf(ANSWER_META.field.status, "EVENT"),
+};
+const XN = {
+  EXEC: encodingOf(S2LEAF.field.XN, "EXEC"),
+  EXEC_EL0: encodingOf(S2LEAF.field.XN, "EXEC_EL0"),
+  EXEC_EL1: encodingOf(S2LEAF.field.XN, "EXEC_EL1"),
+};
 
 const META = ANSWER_META.field;
 const HALF = 32;
 
-/** Lower half of a good answer's second word: a mapping of 2^bits bytes. */
-export const metaLow = (bits: number, perm: number): number =>
-  STATUS.ok | (bits << META.pageBits.lo) | (perm << META.perm.lo);
+/** Lower half of a good answer's second word, without permissions: 2^bits bytes are mapped. */
+export const metaLow = (bits: number): number => STATUS.ok | (bits << META.pageBits.lo);
+
+/** Permissions that an answer gives to an access that needs the bit `need`, in that half. */
+export const grantOf = (perms: number, need: number): number =>
+  (need > PX ? perms >> UNPRIVILEGED : perms & ALL) << META.perm.lo;
 
 /** Its upper half: attributes, and stages that translated. */
 export const metaHigh = (attr: number, sh: number, stage: number): number =>
@@ -46,21 +67,46 @@ export const metaHigh = (attr: number, sh: number, stage: number): number =>
 export const metaOfFault = (type: number): number =>
   (STATUS.event | (type << META.eventType.lo)) >>> 0;
 
-/** Permission bits of an answer. */
-export const R = 1;
-export const W = 2;
-export const X = 4;
+/** Permissions of a mapping: read, write, execute for privileged and for unprivileged accesses. */
+export const PR = 1;
+const PW = 2;
+const PX = 4;
+export const UR = 8;
+const UW = 16;
+const UX = 32;
+const UNPRIVILEGED = 3;
+const ALL = PR | PW | PX;
 
-/** Bits of a field where they lie in its 64-bit word. */
-export const maskOf = (field: Field): bigint =>
-  ((1n << BigInt(field.width)) - 1n) << BigInt(field.lo % 64);
+const ACCESS_WORD = REQUEST_VIEW.field.access;
 
-/** The halves of such a mask. */
-export const lowMask = (field: Field): number => Number(maskOf(field) & 0xffff_ffffn);
-export const highMask = (field: Field): number => Number(maskOf(field) >> 32n);
+/** The permission that each kind of access needs; writes are always data. */
+const NEEDS = Array.from({ length: 2 ** ACCESS_WORD.width }, (_, access) => {
+  const has = (name: "write" | "privileged" | "instruction") =>
+    (access & lowMask(REQUEST_FLAGS.field[name])) !== 0;
+  const need = has("write") ? PW : has("instruction") ? PX : PR;
+  return has("privileged") ? need : need << UNPRIVILEGED;
+});
 
-/** The bit that makes a request a write. */
-export const WRITE_BIT = lowMask(REQUEST_FLAGS.field.write);
+/** The permission that a request with these flags needs. */
+export const needOf = (flags: number): number => NEEDS[flags & (NEEDS.length - 1)];
+
+/** What the permission bits of a stage 1 leaf mean. */
+export function stage1Perms(ap1: boolean, ap2: boolean, pxn: boolean, uxn: boolean): number {
+  const data = ap2 ? PR : PR | PW;
+  let perms = ap1 ? data | (data << UNPRIVILEGED) : data;
+  if (!pxn && !(perms & UW)) perms |= PX;
+  if (!uxn) perms |= UX;
+  return perms;
+}
+
+/** The same of a stage 2 leaf; `xn` is the field's value. */
+export function stage2Perms(read: boolean, write: boolean, xn: number): number {
+  let perms = read ? PR | UR : 0;
+  if (write) perms |= PW | UW;
+  if (xn === XN.EXEC || xn === XN.EXEC_EL1) perms |= PX;
+  if (xn === XN.EXEC || xn === XN.EXEC_EL0) perms |= UX;
+  return perms;
+}
 
 /** The wider of two shareabilities: 2 is outer, 3 inner, 0 none. */
 export const wider = (a: number, b: number): number => (a === 2 || b === 2 ? 2 : Math.max(a, b));

@@ -7,17 +7,18 @@ import {
   Contexts,
   decodeStream,
   FAULT,
+  grantOf,
   highMask,
   lowMask,
   metaHigh,
   metaLow,
   metaOfFault,
-  R,
+  needOf,
   type Stream,
-  W,
-  WRITE_BIT,
+  stage1Perms,
+  stage2Perms,
+  UR,
   wider,
-  X,
 } from "./plain-stream.ts";
 import type { Ring } from "./ring.ts";
 import type { World } from "./world.ts";
@@ -30,10 +31,11 @@ const OUTPUT_HIGH = highMask(S1LEAF.field.OA);
 const AF = lowMask(S1LEAF.field.AF);
 const AP1 = lowMask(S1LEAF.field["AP[1]"]);
 const AP2 = lowMask(S1LEAF.field["AP[2]"]);
+const PXN = highMask(S1LEAF.field.PXN);
 const UXN = highMask(S1LEAF.field.UXN);
 const S2_READ = lowMask(S2LEAF.field["S2AP[0]"]);
 const S2_WRITE = lowMask(S2LEAF.field["S2AP[1]"]);
-const S2_NO_EXECUTE = highMask(S2LEAF.field.XN) & (highMask(S2LEAF.field.XN) << 1);
+const XN_AT = S2LEAF.field.XN.lo - 32;
 const ATTR_AT = S1LEAF.field.AttrIndx.lo;
 const SH_AT = S1LEAF.field.SH.lo;
 const LAST_LEVEL = 3;
@@ -50,7 +52,7 @@ const OUT_LOW = 2;
 const OUT_HIGH = 3;
 const META_LOW = 4;
 const META_HIGH = 5;
-const PERM = 6;
+const PERMS = 6;
 const ENTRY_LOG2 = 3;
 
 /** A stream as its requests need it. */
@@ -76,7 +78,7 @@ export class PlainUint32 {
   #low = 0;
   #high = 0;
   #bits = 0;
-  #perm = 0;
+  #perms = 0;
   #attr = 0;
   #sh = 0;
   #fault = 0;
@@ -103,13 +105,13 @@ export class PlainUint32 {
       const answer = (answers >>> 2) + i * 4;
       const low = words[request];
       const high = words[request + 1];
-      const need = words[request + 3] & WRITE_BIT ? W : R;
+      const need = needOf(words[request + 3]);
       if (words[request + 2] !== sid || half === undefined) {
         sid = words[request + 2];
         half = this.#stream(sid);
       }
       let at = this.#find(low, high, half.tag);
-      if (at < 0 || !(entries[at + PERM] & need)) at = this.#walk(half, low, high, need);
+      if (at < 0 || !(entries[at + PERMS] & need)) at = this.#walk(half, low, high, need);
       if (at < 0) {
         words.fill(0, answer, answer + 4);
         words[answer + 2] = metaOfFault(this.#fault);
@@ -117,7 +119,7 @@ export class PlainUint32 {
       }
       words[answer] = entries[at + OUT_LOW] | (low & 0xfff);
       words[answer + 1] = entries[at + OUT_HIGH];
-      words[answer + 2] = entries[at + META_LOW];
+      words[answer + 2] = entries[at + META_LOW] | grantOf(entries[at + PERMS], need);
       words[answer + 3] = entries[at + META_HIGH];
     }
   }
@@ -128,7 +130,7 @@ export class PlainUint32 {
     const stream = decodeStream(this.world, sid, (vttb, ipa) => {
       const low = Number(ipa % BigInt(TWO_32));
       const root = Number(vttb);
-      this.#walkStage2(root % TWO_32, Math.floor(root / TWO_32), low, Number(ipa >> 32n), R);
+      this.#walkStage2(root % TWO_32, Math.floor(root / TWO_32), low, Number(ipa >> 32n), UR);
       return BigInt(this.#high) * BigInt(TWO_32) + BigInt(this.#low);
     });
     const { input, stage2 } = this.#contexts.of(stream);
@@ -171,9 +173,9 @@ export class PlainUint32 {
     entries[at + TAG_HIGH] = (tag << 16) | (high >>> 12);
     entries[at + OUT_LOW] = this.#low & ~0xfff;
     entries[at + OUT_HIGH] = this.#high;
-    entries[at + META_LOW] = metaLow(this.#bits, this.#perm);
+    entries[at + META_LOW] = metaLow(this.#bits);
     entries[at + META_HIGH] = metaHigh(this.#attr, this.#sh, stage);
-    entries[at + PERM] = this.#perm;
+    entries[at + PERMS] = this.#perms;
     return at;
   }
 
@@ -182,12 +184,12 @@ export class PlainUint32 {
     if (!this.#walkStage1(half, low, high, need)) return -1;
     if (!half.stream.nested) return this.#keep(low, high, half.tag, 1);
     const bits = this.#bits;
-    const perm = this.#perm;
+    const perms = this.#perms;
     const attr = this.#attr;
     const sh = this.#sh;
     if (!this.#stage2(half, this.#low, this.#high, need)) return -1;
     this.#bits = Math.min(bits, this.#bits);
-    this.#perm &= perm;
+    this.#perms &= perms;
     this.#attr = attr;
     this.#sh = wider(sh, this.#sh);
     return this.#keep(low, high, half.tag, 3);
@@ -222,7 +224,7 @@ export class PlainUint32 {
     for (let level = 0; level <= LAST_LEVEL; level++) {
       tableLow = (tableLow | (indexOf(low, high, level) << 3)) >>> 0;
       if (half.stream.nested) {
-        if (!this.#stage2(half, tableLow, tableHigh, R)) return false;
+        if (!this.#stage2(half, tableLow, tableHigh, UR)) return false;
         tableLow = this.#low;
         tableHigh = this.#high;
       }
@@ -236,11 +238,12 @@ export class PlainUint32 {
         continue;
       }
       if (!(wordLow & AF)) return this.#fail(FAULT.access);
-      let perm = wordHigh & UXN ? 0 : X;
-      if (wordLow & AP1) perm |= wordLow & AP2 ? R : R | W;
-      if (!(perm & need)) return this.#fail(FAULT.permission);
+      const ap1 = (wordLow & AP1) !== 0;
+      const ap2 = (wordLow & AP2) !== 0;
+      const perms = stage1Perms(ap1, ap2, (wordHigh & PXN) !== 0, (wordHigh & UXN) !== 0);
+      if (!(perms & need)) return this.#fail(FAULT.permission);
       this.#setLeaf(wordLow, wordHigh, low, level);
-      this.#perm = perm;
+      this.#perms = perms;
       this.#attr = half.mair[(wordLow >>> ATTR_AT) & 7];
       return true;
     }
@@ -251,11 +254,11 @@ export class PlainUint32 {
   #stage2(half: Half, low: number, high: number, need: number): boolean {
     const entries = this.#entries;
     const at = this.#find(low, high, half.tagS2);
-    if (at >= 0 && entries[at + PERM] & need) {
+    if (at >= 0 && entries[at + PERMS] & need) {
       this.#low = (entries[at + OUT_LOW] | (low & 0xfff)) >>> 0;
       this.#high = entries[at + OUT_HIGH];
       this.#bits = (entries[at + META_LOW] >>> 8) & 0xff;
-      this.#perm = entries[at + PERM];
+      this.#perms = entries[at + PERMS];
       this.#sh = (entries[at + META_HIGH] >>> 8) & 3;
       return true;
     }
@@ -279,12 +282,11 @@ export class PlainUint32 {
         continue;
       }
       if (!(wordLow & AF)) return this.#fail(FAULT.access);
-      let perm = wordHigh & S2_NO_EXECUTE ? 0 : X;
-      if (wordLow & S2_READ) perm |= R;
-      if (wordLow & S2_WRITE) perm |= W;
-      if (!(perm & need)) return this.#fail(FAULT.permission);
+      const xn = (wordHigh >>> XN_AT) & 3;
+      const perms = stage2Perms((wordLow & S2_READ) !== 0, (wordLow & S2_WRITE) !== 0, xn);
+      if (!(perms & need)) return this.#fail(FAULT.permission);
       this.#setLeaf(wordLow, wordHigh, low, level);
-      this.#perm = perm;
+      this.#perms = perms;
       return true;
     }
     return this.#fail(FAULT.translation);

@@ -7,7 +7,7 @@ import { Native, type Pages } from "./native/process.ts";
 import { PlainBigInt } from "./plain-bigint.ts";
 import { PlainUint32 } from "./plain-uint32.ts";
 import type { Ring } from "./ring.ts";
-import { timeNs } from "./rounds.ts";
+import { cpuTimeNs } from "./rounds.ts";
 
 /** What the contestants of a case are called. */
 export type RivalName = "engine" | "serial" | "batch" | "huge" | "qemu" | "bigint" | "uint32";
@@ -20,7 +20,7 @@ export interface Rival {
   readonly name: RivalName;
   /** Empties its caches. */
   flush(): unknown;
-  /** Translates a ring; gives nanoseconds per request. */
+  /** Translates a ring; gives nanoseconds of processor time per request. */
   pass(ring: Ring): number | Promise<number>;
   /** Forgets the answers, and sums them up. */
   clear(ring: Ring): unknown;
@@ -37,7 +37,7 @@ const inProcess = {
 
 async function wasmRival(c: Case, name: RivalName, policy: Case["policy"]): Promise<Rival> {
   const engine = await c.world.engine(policy);
-  const pass = (ring: Ring) => batchPass(engine, ring);
+  const pass = (ring: Ring) => batchPass(engine, ring, cpuTimeNs);
   return { ...inProcess, name, flush: () => engine.flushCaches(), pass };
 }
 
@@ -45,7 +45,7 @@ async function wasmRival(c: Case, name: RivalName, policy: Case["policy"]): Prom
 export const referenceOf = (c: Case): Promise<Rival> => wasmRival(c, "engine", "none");
 
 function plainRival(name: RivalName, plain: PlainBigInt | PlainUint32): Rival {
-  const pass = (ring: Ring) => timeNs(() => plain.translateAll(ring)) / ring.count;
+  const pass = (ring: Ring) => cpuTimeNs(() => plain.translateAll(ring)) / ring.count;
   return { ...inProcess, name, flush: () => plain.flush(), pass };
 }
 
