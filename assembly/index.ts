@@ -36,6 +36,7 @@ export { answerDoorbells, setDoorbell } from "./doorbell";
 export {
   itsBlockBytes,
   itsDeliver,
+  itsDeliverBatch,
   itsDeliverCached,
   itsInit,
   itsLoadRegister,

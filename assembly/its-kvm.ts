@@ -118,14 +118,18 @@ export function unmapped(deviceId: u32, eventId: u32): u32 {
   return <u64>eventId >= events ? ITS_STATUS_EVENT_OOR : ITS_STATUS_EVENT_UNMAPPED;
 }
 
+/** Records what an event is mapped to. */
+function noteMapping(number: u32): void {
+  setItseventIntid(EVENT, kvmeventIntid(kvmEvent(number)));
+  setItseventIcid(EVENT, kvmeventIcid(kvmEvent(number)));
+}
+
 /** Records an event of a command and finds it: its number, or 0. */
 export function openEvent(deviceId: u32, eventId: u32): u32 {
   setItseventDeviceId(EVENT, deviceId);
   setItseventEventId(EVENT, eventId);
   const number = findEvent(deviceId, eventId);
-  if (number == 0) return 0;
-  setItseventIntid(EVENT, kvmeventIntid(kvmEvent(number)));
-  setItseventIcid(EVENT, kvmeventIcid(kvmEvent(number)));
+  if (number != 0) noteMapping(number);
   return number;
 }
 
@@ -165,9 +169,7 @@ export function kvmDeliverCached(deviceId: u32, eventId: u32): u32 {
   if (device >= <u64>ID_COUNT) return NONE;
   const number = findEvent(<u32>device, <u32>(<u16>key));
   if (number == 0 || kvmeventCached(kvmEvent(number)) != generation()) return NONE;
-  openEvent(deviceId, eventId);
-  setItseventIntid(EVENT, kvmeventIntid(kvmEvent(number)));
-  setItseventIcid(EVENT, kvmeventIcid(kvmEvent(number)));
+  noteMapping(number);
   setItseventCached(EVENT, 1);
   return trigger(kvmeventIntid(kvmEvent(number)));
 }

@@ -11,13 +11,14 @@ import {
   ITS_EVENT_BYTES,
   ITS_FLAG_KVM,
   ITS_LIMIT_OUTCOMES,
-  ITS_STATUS_OK,
   itsFlags,
   itsOutcomes,
   itsQuirks,
   itsRedists,
   REDIST_BYTES,
   setItseventCached,
+  setItseventDeviceId,
+  setItseventEventId,
   setItseventFetches,
   setItseventIndex,
   setItseventOpcode,
@@ -77,7 +78,6 @@ export function redistCount(): u32 {
 
 function clearEvent(): void {
   memory.fill(EVENT, <u8>NONE, ITS_EVENT_BYTES);
-  setItseventStatus(EVENT, ITS_STATUS_OK);
   setItseventOpcode(EVENT, 0);
   setItseventWasPending(EVENT, 0);
   setItseventCached(EVENT, 0);
@@ -85,9 +85,11 @@ function clearEvent(): void {
 }
 
 /** Starts the record of a message. */
-export function openDelivery(): void {
+export function openDelivery(deviceId: u32, eventId: u32): void {
   EVENT = resultAt;
   clearEvent();
+  setItseventDeviceId(EVENT, deviceId);
+  setItseventEventId(EVENT, eventId);
 }
 
 /** Starts the record of the command in queue entry `index`. */

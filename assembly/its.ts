@@ -30,9 +30,13 @@ import {
   ITS_BLOCK_BYTES,
   ITS_FLAG_KVM,
   ITS_LIMIT_REDISTS,
+  ITS_MESSAGE_BYTES,
   ITS_STATUS_DISABLED,
   ITS_STATUS_OK,
   itsCtlr,
+  itseventIntid,
+  itsmessageDeviceId,
+  itsmessageEventId,
   itsRedists,
   redistCtlr,
   setItsBaser,
@@ -40,9 +44,9 @@ import {
   setItsCreadr,
   setItsCtlr,
   setItsCwriter,
-  setItseventDeviceId,
-  setItseventEventId,
   setItsFlags,
+  setItsmessageIntid,
+  setItsmessageStatus,
   setItsQuirks,
   setItsRedists,
   setItsStore,
@@ -161,8 +165,6 @@ export function itsLoadRegister(offset: u32, value: u64): i32 {
 }
 
 function deliver(deviceId: u32, eventId: u32): u32 {
-  setItseventDeviceId(EVENT, deviceId);
-  setItseventEventId(EVENT, eventId);
   if (!gitsctlrEnabled(itsCtlr(ITS))) return ITS_STATUS_DISABLED;
   const found = resolveEvent(deviceId, eventId);
   if (found != ITS_STATUS_OK) return found;
@@ -171,16 +173,32 @@ function deliver(deviceId: u32, eventId: u32): u32 {
 
 /** A message of a device. The status of ITS_STATUS; the block's result record has the rest. */
 export function itsDeliver(deviceId: u32, eventId: u32): u32 {
-  openDelivery();
+  openDelivery(deviceId, eventId);
   return closeDelivery(isKvm() ? kvmDeliver(deviceId, eventId) : deliver(deviceId, eventId));
 }
 
 /** The same from KVM's translation cache alone; all ones when it misses. */
 export function itsDeliverCached(deviceId: u32, eventId: u32): u32 {
   if (!isKvm()) return NONE;
-  openDelivery();
+  openDelivery(deviceId, eventId);
   const status = kvmDeliverCached(deviceId, eventId);
   return status == NONE ? NONE : closeDelivery(status);
+}
+
+/**
+ * Delivers `count` ITS_MESSAGE records in order, from KVM's translation cache where that answers,
+ * and leaves each one's status and LPI in it.
+ */
+export function itsDeliverBatch(messages: usize, count: u32): void {
+  const end = messages + <usize>count * ITS_MESSAGE_BYTES;
+  for (let m = messages; m < end; m += ITS_MESSAGE_BYTES) {
+    const deviceId = itsmessageDeviceId(m);
+    const eventId = itsmessageEventId(m);
+    let status = itsDeliverCached(deviceId, eventId);
+    if (status == NONE) status = itsDeliver(deviceId, eventId);
+    setItsmessageStatus(m, status);
+    setItsmessageIntid(m, itseventIntid(EVENT));
+  }
 }
 
 /** KVM model: writes the private tables to guest memory. 0, or a negative error number. */

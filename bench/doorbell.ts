@@ -7,7 +7,16 @@ import { msiRoute } from "../src/kvm/route.ts";
 import type { Machine } from "../src/machine/machine.ts";
 import { programmedVectors } from "../src/machine/route.ts";
 import { batchPass } from "./batch.ts";
-import { atMost, type Effort, exactly, noteTimes, type Question, type Row } from "./question.ts";
+import { cold } from "./cases.ts";
+import {
+  atMost,
+  type Effort,
+  exactly,
+  noteTimes,
+  type Question,
+  type Row,
+  share,
+} from "./question.ts";
 import type { Ring } from "./ring.ts";
 import { randomNumbers, WRITE } from "./ring.ts";
 import { pairedRounds, timeNs } from "./rounds.ts";
@@ -26,16 +35,19 @@ export const question: Question = {
   name: "doorbell",
   title: "An MSI route: walk versus direct doorbell",
   async run(effort) {
-    return [...(await capturedRows(effort)), ...(await batchedRows(effort))];
+    const captured = await capturedRows(effort);
+    return [...captured, ...(await batchedRows(effort)), ...(await coldRows(effort))];
   },
 };
 
 /** The built-in capture's vectors through VFIO's route fix-up, one by one. */
 async function capturedRows(effort: Effort): Promise<Row[]> {
+  effort.note?.("a captured guest's vectors");
+  const count = share(effort, FIXUPS);
   const machine = await machineOf(await openNamed(undefined));
   const vectors = programmedVectors(machine).filter(({ fn }) => machine.smmuOf(fn) !== null);
   const fixup = () => {
-    for (let i = 0; i < FIXUPS; i += vectors.length) {
+    for (let i = 0; i < count; i += vectors.length) {
       for (const { fn, vector } of vectors) {
         const { address, data } = vector.message;
         kvmArchFixupMsiRoute(msiRoute(0, address, data), address, fn, machine.fixup);
@@ -45,7 +57,7 @@ async function capturedRows(effort: Effort): Promise<Row[]> {
   const by = (name: "walk" | "direct") => ({
     name,
     prepare: () => machine.takePath(name),
-    pass: () => timeNs(fixup) / FIXUPS,
+    pass: () => timeNs(fixup) / count,
   });
   const times = await pairedRounds([by("walk"), by("direct")], effort.rounds);
   const reads = vectors.map(({ fn, vector }) =>
@@ -77,7 +89,7 @@ function directReads(machine: Machine): number {
 }
 
 /** Streams whose MSI page is mapped by stage 1 alone, and through both stages. */
-function msiWorld(): { world: World; stage1: Ring; nested: Ring } {
+function msiWorld(routes: number): { world: World; stage1: Ring; nested: Ring } {
   const world = new World(16 << 20);
   const second = new Tables(world, 2);
   const random = randomNumbers(7);
@@ -102,7 +114,7 @@ function msiWorld(): { world: World; stage1: Ring; nested: Ring } {
   for (let at = 0x80000000; at < 0x80000000 + (16 << 20); at += 4096) second.map(at, at);
   second.map(DOORBELL - (DOORBELL % 4096), DOORBELL - (DOORBELL % 4096));
   const fill = (first: number): Ring => {
-    const ring = world.ring(ROUTES);
+    const ring = world.ring(routes);
     ring.fill(() => {
       const device = Math.floor(random() * DEVICES);
       return [first + device, iovas[device] + (DOORBELL % 4096), WRITE];
@@ -119,16 +131,46 @@ function readsPerRoute(engine: EngineExports, ring: Ring): number {
   return engine.counter(GUEST_READS) / ring.count;
 }
 
+function directPass(engine: EngineExports, { requests, answers, count }: Ring): number {
+  return timeNs(() => engine.answerDoorbells(requests, answers, count)) / count;
+}
+
+/** Walks of tables that the processor's caches do not hold. */
+async function coldRows(effort: Effort): Promise<Row[]> {
+  const tables = share(effort, 4096, 16);
+  const rows: Row[] = [];
+  for (const nested of [false, true]) {
+    const { world, ring, name } = cold(nested ? tables / 2 : tables, tables * 16, true, nested);
+    effort.note?.(name);
+    const engine = await world.engine("fast");
+    engine.setDoorbell(BigInt(DOORBELL));
+    const walk = {
+      name: "walk" as const,
+      prepare: () => engine.flushCaches(),
+      pass: () => batchPass(engine, ring),
+    };
+    const direct = { name: "direct" as const, pass: () => directPass(engine, ring) };
+    const times = await pairedRounds([walk, direct], effort.rounds);
+    rows.push({
+      name: `${name}, cold, batched`,
+      meaning: "walk / direct",
+      value: ratioOf(times.walk, times.direct),
+      unit: "x",
+      note: noteTimes(times),
+    });
+  }
+  return rows;
+}
+
 async function batchedRows(effort: Effort): Promise<Row[]> {
-  const { world, stage1, nested } = msiWorld();
+  effort.note?.("batches");
+  const routes = share(effort, ROUTES, DEVICES);
+  const { world, stage1, nested } = msiWorld(routes);
   const cached = await world.engine("fast");
+  const warm = await world.engine("walk");
   const uncached = await world.engine("none");
   cached.setDoorbell(BigInt(DOORBELL));
-  const direct = {
-    name: "direct" as const,
-    pass: () =>
-      timeNs(() => cached.answerDoorbells(stage1.requests, stage1.answers, ROUTES)) / ROUTES,
-  };
+  const direct = { name: "direct" as const, pass: () => directPass(cached, stage1) };
   cached.resetCounters();
   const one = await pairedRounds([direct], effort.rounds);
   const rows: Row[] = [
@@ -150,6 +192,8 @@ async function batchedRows(effort: Effort): Promise<Row[]> {
   const cases: [string, EngineExports, Ring][] = [
     ["stage 1 walk, everything cached", cached, stage1],
     ["nested walk, everything cached", cached, nested],
+    ["stage 1 walk, configuration cached", warm, stage1],
+    ["nested walk, configuration cached", warm, nested],
     ["stage 1 walk, nothing cached", uncached, stage1],
     ["nested walk, nothing cached", uncached, nested],
   ];

@@ -77,15 +77,19 @@ export class Ring {
     this.memory.bytes(this.answers, this.count * ANSWER.bytes).fill(0);
   }
 
-  /** A checksum of all answers; bench/native/server.c computes the same. */
+  /** A checksum of all answers. */
   checksum(): number {
-    const words = (this.count * ANSWER.bytes) / 4;
-    const view = new Uint32Array(this.memory.memory.buffer, this.answers, words);
-    let sum = 0x811c9dc5;
-    for (let i = 0; i < words; i++) {
-      sum = Math.imul(sum ^ view[i], 0x01000193);
-      sum ^= sum >>> 15;
-    }
-    return sum >>> 0;
+    return checksumOf(this.memory.memory.buffer, this.answers, this.count * ANSWER.bytes);
   }
+}
+
+/** A checksum of linear memory; bench/native/server.c computes the same. */
+export function checksumOf(memory: ArrayBufferLike, at: number, bytes: number): number {
+  const view = new Uint32Array(memory, at, bytes / 4);
+  let sum = 0x811c9dc5;
+  for (let i = 0; i < view.length; i++) {
+    sum = Math.imul(sum ^ view[i], 0x01000193);
+    sum ^= sum >>> 15;
+  }
+  return sum >>> 0;
 }

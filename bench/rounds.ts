@@ -12,6 +12,16 @@ export interface Contestant {
 /** Passes before the first that counts: compilers and caches settle. */
 export const WARM_UP_PASSES = 3;
 
+/** Told after each round how many of a case's rounds are done. */
+export type RoundWatcher = (done: number, total: number) => void;
+
+let watcher: RoundWatcher = () => {};
+
+/** Who is told of rounds from now on: the progress bar. */
+export function watchRounds(told: RoundWatcher): void {
+  watcher = told;
+}
+
 async function turn(contestant: Contestant): Promise<number> {
   await contestant.prepare?.();
   return contestant.pass();
@@ -24,14 +34,17 @@ async function turn(contestant: Contestant): Promise<number> {
 export async function pairedRounds<N extends string>(
   contestants: readonly (Contestant & { readonly name: N })[],
   count: number,
+  warmUps = WARM_UP_PASSES,
 ): Promise<Record<N, number[]>> {
   const times = Object.fromEntries(contestants.map((c) => [c.name, [] as number[]]));
+  watcher(0, count);
   for (const contestant of contestants) {
-    for (let i = 0; i < WARM_UP_PASSES; i++) await turn(contestant);
+    for (let i = 0; i < warmUps; i++) await turn(contestant);
   }
   for (let round = 0; round < count; round++) {
     const order = round % 2 === 0 ? contestants : [...contestants].reverse();
     for (const contestant of order) times[contestant.name].push(await turn(contestant));
+    watcher(round + 1, count);
   }
   return times as Record<N, number[]>;
 }

@@ -1,36 +1,50 @@
 // The table that a person reads after a run.
-import { meets, type Row, short } from "./question.ts";
+import { significant } from "../src/view/number.ts";
+import type { Paint } from "../src/view/paint.ts";
+import { type Cell, formatTable } from "../src/view/table.ts";
+import { meets, type Row, targetText } from "./question.ts";
 
-const pad = (text: string, width: number): string =>
-  text + " ".repeat(Math.max(0, width - text.length));
+const NOTE_INDENT = "      ";
+const COLUMNS = [
+  { title: "case", shrink: true },
+  { title: "value is", shrink: true },
+  { title: "median (quartiles)" },
+  { title: "target" },
+  { title: "" },
+];
 
-/** "0.71 x (0.70-0.73)", or why there is no value. */
+/** "0.71 x (0.70-0.73)", or "not compared". */
 export function valueText(row: Row): string {
-  if (!row.value) return `not compared: ${row.missing ?? "no measurement"}`;
+  if (!row.value) return "not compared";
   const { median, low, high } = row.value;
-  const text = `${short(median)} ${row.unit}`;
-  return low === high ? text : `${text} (${short(low)}-${short(high)})`;
+  const text = `${significant(median)} ${row.unit}`;
+  return low === high ? text : `${text} (${significant(low)}-${significant(high)})`;
 }
 
-export const targetText = (row: Row): string =>
-  row.target ? `${row.target.relation} ${row.target.value}` : "";
+function verdict(row: Row): Cell {
+  if (!row.value) return { text: "none", style: "warn" };
+  if (!row.target) return "";
+  return meets(row) ? { text: "ok", style: "good" } : { text: "MISSED", style: "bad" };
+}
 
-/** Lines of a question's table. */
-export function tableOf(title: string, rows: readonly Row[]): string[] {
+/** Lines of a question's table; each row's note, or why it has no value, stands below it. */
+export function tableOf(
+  title: string,
+  rows: readonly Row[],
+  view: { readonly paint: Paint; readonly width: number },
+): string[] {
   const cells = rows.map((row) => [
     row.name,
     row.meaning,
     valueText(row),
-    targetText(row),
-    row.target ? (meets(row) ? "ok" : "MISSED") : "",
+    targetText(row.target),
+    verdict(row),
   ]);
-  const widths = [0, 1, 2, 3].map((i) => Math.max(...cells.map((c) => c[i].length), 0));
-  const lines = [title];
-  cells.forEach((cell, i) => {
-    const text = cell.map((c, column) => (column < 4 ? pad(c, widths[column]) : c)).join("  ");
-    lines.push(`  ${text}`.trimEnd());
-    const note = rows[i].note;
-    if (note) lines.push(`      ${note}`);
+  const [header, ...lines] = formatTable(COLUMNS, cells, view);
+  const body = lines.flatMap((line, i) => {
+    const { missing, note } = rows[i];
+    const below = rows[i].value ? note : (missing ?? "no measurement");
+    return below ? [line, view.paint("dim", NOTE_INDENT + below)] : [line];
   });
-  return lines;
+  return [view.paint("head", title), header, ...body];
 }

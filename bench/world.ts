@@ -13,6 +13,8 @@ const RAM_BASE = 0x8000_0000;
 const PAGE = 4096;
 const STREAMS_LOG2 = 8;
 const QUEUE_LOG2 = 12;
+/** Entries of the command queue and of the event queue. */
+export const QUEUE_ENTRIES = 2 ** QUEUE_LOG2;
 const POLICY = { none: 0, fast: 1, walk: 3 } as const;
 /** CR0: SMMUEN, EVENTQEN, CMDQEN. */
 const CR0_ALL = 0xd;
@@ -39,6 +41,40 @@ export interface Stream {
   readonly stage2?: number;
   /** Where the CD lies when it is behind stage 2. */
   readonly cdIpa?: (pa: number) => number;
+}
+
+/** Where an SMMU finds its machine: the map's tree, its RAM, and what registers point to. */
+export interface MachineLayout {
+  readonly root: number;
+  readonly base: number;
+  readonly bytes: number;
+  readonly lin: number;
+  readonly streamTable: number;
+  readonly commandQueue: number;
+  readonly eventQueue: number;
+}
+
+/** Programs the registers of an SMMU and enables it. */
+export function enable(abi: Pick<Abi, "mmioWrite">, layout: MachineLayout): void {
+  const wide = (offset: number, value: number) => abi.mmioWrite(offset, 8, BigInt(value));
+  wide(STRTAB_BASE.offset, layout.streamTable);
+  abi.mmioWrite(STRTAB_BASE_CFG.offset, 4, BigInt(STREAMS_LOG2));
+  wide(CMDQ_BASE.offset, layout.commandQueue + QUEUE_LOG2);
+  wide(EVENTQ_BASE.offset, layout.eventQueue + QUEUE_LOG2);
+  abi.mmioWrite(CR0.offset, 4, BigInt(CR0_ALL));
+}
+
+/** Brings an engine with its state at `at` to life over a machine. */
+export function startEngine(abi: Abi, at: number, policy: Policy, layout: MachineLayout): void {
+  abi.init(at);
+  const id = FULL_ID;
+  [id.idr0, id.idr1, id.idr2, id.idr3, id.idr4, id.idr5, id.iidr, id.aidr].forEach((v, i) => {
+    abi.restore(i * 4, v);
+  });
+  abi.configure(0n, POLICY[policy], 0);
+  const { root, base, bytes, lin } = layout;
+  abi.attach(root, BigInt(base), BigInt(bytes), lin);
+  enable(abi, layout);
 }
 
 /** One machine. Guest physical addresses are plain numbers. */
@@ -149,22 +185,17 @@ export class World {
     return this.memory.alloc(probe.stateBytes(), PAGE);
   }
 
+  /** Where an SMMU finds this machine. */
+  get layout(): MachineLayout {
+    const { root, base, bytes, lin } = this.#root as MapRoot;
+    const { streamTable, commandQueue, eventQueue } = this;
+    const ram = { root, base: Number(base), bytes: Number(bytes), lin };
+    return { ...ram, streamTable, commandQueue, eventQueue };
+  }
+
   /** Brings an engine with its state at `at` to life: the same calls for Wasm and native ones. */
   start(abi: Abi, at: number, policy: Policy): void {
-    abi.init(at);
-    const id = FULL_ID;
-    [id.idr0, id.idr1, id.idr2, id.idr3, id.idr4, id.idr5, id.iidr, id.aidr].forEach((v, i) => {
-      abi.restore(i * 4, v);
-    });
-    abi.configure(0n, POLICY[policy], 0);
-    const { root, base, bytes, lin } = this.#root as MapRoot;
-    abi.attach(root, base, bytes, lin);
-    const wide = (offset: number, value: number) => abi.mmioWrite(offset, 8, BigInt(value));
-    wide(STRTAB_BASE.offset, this.streamTable);
-    abi.mmioWrite(STRTAB_BASE_CFG.offset, 4, BigInt(STREAMS_LOG2));
-    wide(CMDQ_BASE.offset, this.commandQueue + QUEUE_LOG2);
-    wide(EVENTQ_BASE.offset, this.eventQueue + QUEUE_LOG2);
-    abi.mmioWrite(CR0.offset, 4, BigInt(CR0_ALL));
+    startEngine(abi, at, policy, this.layout);
   }
 
   /** A new Wasm instance over this machine. */

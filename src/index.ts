@@ -32,6 +32,7 @@ export type {
 } from "./engine/types.ts";
 export type { Delivery, ItsStatus } from "./gic/delivery.ts";
 export { Its, type ItsOptions, type Redistributor } from "./gic/its.ts";
+export { MessageRing } from "./gic/message-ring.ts";
 export { GicV2m, type V2mDelivery } from "./gic/v2m.ts";
 export {
   type FixupContext,

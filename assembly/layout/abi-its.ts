@@ -236,6 +236,35 @@ export const ITS_FLAG_KVM: u32 = 1;
 export const ITS_FLAG_SECURITY_DISABLED: u32 = 2;
 export const ITS_LIMIT_OUTCOMES: u32 = 0x100;
 export const ITS_LIMIT_REDISTS: u32 = 0x200;
+export const ITS_MESSAGE_BYTES: usize = 16;
+export const ITS_MESSAGE_deviceId: usize = 0;
+export function itsmessageDeviceId(p: usize): u32 {
+  return load<u32>(p, 0);
+}
+export function setItsmessageDeviceId(p: usize, v: u32): void {
+  store<u32>(p, v, 0);
+}
+export const ITS_MESSAGE_eventId: usize = 4;
+export function itsmessageEventId(p: usize): u32 {
+  return load<u32>(p, 4);
+}
+export function setItsmessageEventId(p: usize, v: u32): void {
+  store<u32>(p, v, 4);
+}
+export const ITS_MESSAGE_status: usize = 8;
+export function itsmessageStatus(p: usize): u32 {
+  return load<u32>(p, 8);
+}
+export function setItsmessageStatus(p: usize, v: u32): void {
+  store<u32>(p, v, 8);
+}
+export const ITS_MESSAGE_intid: usize = 12;
+export function itsmessageIntid(p: usize): u32 {
+  return load<u32>(p, 12);
+}
+export function setItsmessageIntid(p: usize, v: u32): void {
+  store<u32>(p, v, 12);
+}
 export const ITS_STATUS_OK: u32 = 0;
 export const ITS_STATUS_DISABLED: u32 = 1;
 export const ITS_STATUS_DEVICE_OOR: u32 = 2;

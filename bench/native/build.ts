@@ -9,8 +9,8 @@ import {
   renameSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { CACHE, ROOT } from "../root.ts";
 import { loadParser } from "./ast.ts";
 import { layoutHeader } from "./layout.ts";
 import { type Source, type Translation, Translator } from "./translate.ts";
@@ -31,14 +31,7 @@ export interface Compiler {
   readonly version: string;
 }
 
-/** The folder of package.json: this file may be part of a bundle. */
-function findRoot(folder: string): string {
-  return existsSync(join(folder, "package.json")) ? folder : findRoot(dirname(folder));
-}
-
-const root = findRoot(dirname(fileURLToPath(import.meta.url)));
-const here = join(root, "bench", "native");
-const cache = join(root, "node_modules", ".cache", "vsmmu-bench");
+const here = join(ROOT, "bench", "native");
 
 /** The compiler of a kind, or undefined when this machine has none. */
 export function findCompiler(kind: CompilerKind): Compiler | undefined {
@@ -52,11 +45,11 @@ export function findCompiler(kind: CompilerKind): Compiler | undefined {
 /** The engine's sources. */
 function readSources(): Source[] {
   const read = (folder: string): Source[] =>
-    readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory()) return read(path);
       if (!entry.name.endsWith(".ts")) return [];
-      return [{ path: path.slice(0, -3), text: readFileSync(join(root, path), "utf8") }];
+      return [{ path: path.slice(0, -3), text: readFileSync(join(ROOT, path), "utf8") }];
     });
   return read("assembly");
 }
@@ -90,7 +83,7 @@ function compile(
   files: Readonly<Record<string, string>>,
 ): string {
   const hash = createHash("sha256").update(JSON.stringify([compiler, FLAGS, name, files]));
-  const folder = join(cache, `${name}-${compiler.kind}-${hash.digest("hex").slice(0, 16)}`);
+  const folder = join(CACHE, `${name}-${compiler.kind}-${hash.digest("hex").slice(0, 16)}`);
   const program = join(folder, name);
   if (existsSync(program)) return program;
   mkdirSync(folder, { recursive: true });

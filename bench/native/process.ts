@@ -19,6 +19,9 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** Where a ring lies in linear memory. */
+type Batch = Pick<Ring, "requests" | "answers" | "count">;
+
 /** A running server. */
 export class Native {
   readonly #child: ChildProcessWithoutNullStreams;
@@ -84,7 +87,7 @@ export class Native {
   }
 
   /** One timed pass of a ring; gives nanoseconds per request. */
-  async pass(name: string, ring: Ring): Promise<number> {
+  async pass(name: string, ring: Batch): Promise<number> {
     const { requests, answers, count } = ring;
     const ns = Number(await this.ask("pass", name, requests, answers, count, CALL_REQUESTS));
     if (!(ns >= 0)) throw new Error(`the native contestant has no ${name}`);
@@ -92,15 +95,18 @@ export class Native {
   }
 
   /** Checksum of a ring's answers, as `Ring.checksum` computes it. */
-  async checksum(ring: Ring): Promise<number> {
+  async checksum(ring: Batch): Promise<number> {
     return Number(await this.ask("sum", ring.answers, ring.count * ANSWER.bytes));
   }
 
-  async clear(ring: Ring): Promise<void> {
+  async clear(ring: Batch): Promise<void> {
     await this.ask("clear", ring.answers, ring.count * ANSWER.bytes);
   }
 
-  end(): void {
+  /** Lets the process end; resolves when it has. */
+  end(): Promise<void> {
+    const ended = new Promise<void>((resolve) => this.#child.once("exit", () => resolve()));
     this.#child.stdin.end();
+    return ended;
   }
 }

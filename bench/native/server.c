@@ -1,6 +1,8 @@
 // A native engine as a long-lived process: reads one command a line, answers one line.
 //   load BYTES PAGES      fills linear memory with the bytes that follow; PAGES is small or huge
 //   call NAME ARG...      calls a function of the ABI; answers its result
+//   time NAME ARG...      calls a function of the ABI; answers nanoseconds of processor time
+//   cpu                   answers the processor time of this process so far, in nanoseconds
 //   pass NAME R A N CALL  calls NAME(requests, answers, count) over N requests; answers the
 //                         nanoseconds of processor time
 //   sum AT BYTES          checksum of linear memory
@@ -42,6 +44,12 @@ static bool own_call(const char *name, const u64 *a) {
   return true;
 }
 
+static double time_call(const char *name, const u64 *args) {
+  u64 result = 0;
+  double start = now_ns();
+  return abi_call(name, args, &result) ? now_ns() - start : -1;
+}
+
 static u32 checksum(u32 at, u32 bytes) {
   u32 sum = 0x811c9dc5;
   for (u32 i = 0; i < bytes; i += 4) {
@@ -80,6 +88,10 @@ int main(void) {
       bool done = own_call(words[1], args) || abi_call(words[1], args, &result);
       if (done) printf("%llu\n", (unsigned long long)result);
       else printf("no function\n");
+    } else if (!strcmp(words[0], "time")) {
+      printf("%.0f\n", time_call(words[1], args));
+    } else if (!strcmp(words[0], "cpu")) {
+      printf("%.0f\n", now_ns());
     } else if (!strcmp(words[0], "pass")) {
       printf("%.0f\n", pass(words[1], (u32)args[0], (u32)args[1], (u32)args[2], (u32)args[3]));
     } else if (!strcmp(words[0], "sum")) {

@@ -122,6 +122,8 @@ async function bundle() {
   const programs = {
     cli: "src/cli/bin.ts",
     bench: "bench/run.ts",
+    "bench-child": "bench/child.ts",
+    "bench-nodes": "bench/nodes.ts",
     "vsmmu-system-aarch64": "src/qtest/main.ts",
   };
   for (const [name, entry] of Object.entries(programs)) {

@@ -31,12 +31,17 @@ export function programHelp(version: string, color: boolean, width: number): str
   ].join("\n");
 }
 
-/** One command's help. */
-export function commandHelp(command: Command, color: boolean, width: number): string {
+/** One command's help; `label` is what a user types for it. */
+export function commandHelp(
+  command: Command,
+  color: boolean,
+  width: number,
+  label = `vsmmu ${command.name}`,
+): string {
   const paint = painter(color);
   const room = width > 0 ? Math.min(width, 100) : 100;
   const usage = command.usage ? ` ${command.usage}` : "";
-  const lines = [`${paint("head", "Usage")}  vsmmu ${command.name}${usage}`, ""];
+  const lines = [`${paint("head", "Usage")}  ${label}${usage}`, ""];
   const about = command.description ?? `${command.summary}.`;
   for (const paragraph of about.split("\n\n")) lines.push(...wrap(paragraph, room), "");
   if (command.positionals.length > 0) {

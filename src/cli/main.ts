@@ -53,13 +53,18 @@ export async function main(s: Surroundings): Promise<number> {
   return runCommand((await row.load()).command, rest, s);
 }
 
-async function runCommand(command: Command, argv: string[], s: Surroundings): Promise<number> {
-  const label = `vsmmu ${command.name}`;
+/** Runs one command with its arguments; `label` is what a user types for it. */
+export async function runCommand(
+  command: Command,
+  argv: string[],
+  s: Surroundings,
+  label = `vsmmu ${command.name}`,
+): Promise<number> {
   try {
     const args = parseCommand(command, argv);
     const context = makeContext(args, s);
     if (args.values.help) {
-      context.out(commandHelp(command, context.color, context.width));
+      context.out(commandHelp(command, context.color, context.width, label));
       return EXIT.ok;
     }
     return await command.run(context);

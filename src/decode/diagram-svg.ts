@@ -18,7 +18,8 @@ interface Hanging {
   readonly tier: number;
 }
 
-const escapeXml = (text: string): string =>
+/** A text between tags or in an attribute. */
+export const escapeXml = (text: string): string =>
   text.replace(
     /[&<>"]/g,
     (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c] ?? c,

@@ -45,6 +45,7 @@ export interface EngineExports {
   itsMmioWrite(offset: number, size: number, value: bigint): void;
   itsLoadRegister(offset: number, value: bigint): number;
   itsDeliver(deviceId: number, eventId: number): number;
+  itsDeliverBatch(messages: number, count: number): void;
   itsDeliverCached(deviceId: number, eventId: number): number;
   itsSaveTables(): number;
   itsRestoreTables(): number;

@@ -16,6 +16,7 @@ import {
 import { quirkWord } from "../spec/quirks.ts";
 import { getField } from "../spec/word.ts";
 import { type Delivery, readDelivery } from "./delivery.ts";
+import type { MessageRing } from "./message-ring.ts";
 import { type CommandOutcome, readOutcome } from "./outcome.ts";
 
 /** Bytes of the control and the translation frame together. */
@@ -178,6 +179,17 @@ export class Its {
   deliverCached(deviceId: number, eventId: number): Delivery | undefined {
     const missed = BigInt.asUintN(32, BigInt(this.engine.itsDeliverCached(deviceId, eventId)));
     return missed === 0xffffffffn ? undefined : this.delivery();
+  }
+
+  /**
+   * Delivers messages 0 to `count` - 1 of a ring in order, each from the KVM model's translation
+   * cache where that answers. Throws a RangeError beyond the ring's capacity.
+   */
+  deliverBatch(ring: MessageRing, count: number): void {
+    if (count < 0 || count > ring.capacity) {
+      throw new RangeError(`${count} messages in a ring of ${ring.capacity}`);
+    }
+    this.engine.itsDeliverBatch(ring.lin, count);
   }
 
   /**

@@ -94,6 +94,16 @@ export const ITS_EVENT = record("ITS_EVENT", {
   cached: "u32",
 });
 
+/** One message of a batch, and what became of it. */
+export const ITS_MESSAGE = record("ITS_MESSAGE", {
+  deviceId: "u32",
+  eventId: "u32",
+  /** ITS_STATUS. */
+  status: "u32",
+  /** The LPI; all ones when the message was lost before it had one. */
+  intid: "u32",
+});
+
 /** The bits of GICR_CTLR that matter for LPIs. */
 export const GICR_CTLR = struct("GICR_CTLR", 32, "12.11", {
   EnableLPIs: flag(0, "LPIs reach this processing element."),
