@@ -14,18 +14,18 @@ const OUTPUT_BASE = 2 ** 36;
 /** What stage 2 adds to the pages behind stage 1. */
 const BEHIND = 2 ** 40;
 const SID = 5;
-/** Requests of a pass whose pages are resident, and of one that finds everything cold. */
-const RESIDENT_REQUESTS = 65536;
-const COLD_REQUESTS = 32768;
+/** Requests of a pass whose pages are resident; a cold pass has half as many as last tables. */
+export const RESIDENT_REQUESTS = 65536;
 /**
  * Last tables of a cold case: 256 MiB, of which a request touches one of eight pages that share a
  * line of the processor's caches.
  */
-const COLD_TABLES = 65536;
+export const COLD_TABLES = 65536;
 const LINES_OF_TABLE = 64;
 const PAGES_OF_LINE = 8;
 /** Spreads the last tables of the sparse case over the places that point to one. */
 const SPREAD = 0x9e3779b1;
+const SPREAD_SHIFT = 16;
 
 /** One case: a machine, its requests, and the caches that the contestants use. */
 export interface Case {
@@ -73,13 +73,18 @@ class Mapper {
 }
 
 /** `pages` pages that one stream uses at random. */
-export function resident(pages: number, nested: boolean, policy: Policy = "fast"): Case {
+export function resident(
+  pages: number,
+  nested: boolean,
+  policy: Policy = "fast",
+  requests = RESIDENT_REQUESTS,
+): Case {
   const world = new World(16 * MIB);
   const mapper = new Mapper(world, nested);
   const random = randomNumbers(pages);
   for (let i = 0; i < pages; i++) mapper.map(IOVA_BASE + i * PAGE, OUTPUT_BASE + i * PAGE);
   mapper.install(SID);
-  const ring = world.ring(RESIDENT_REQUESTS);
+  const ring = world.ring(requests);
   ring.fill(() => {
     const at = IOVA_BASE + Math.floor(random() * pages) * PAGE + Math.floor(random() * PAGE);
     return [SID, at, random() < 0.5 ? READ : WRITE];
@@ -90,7 +95,7 @@ export function resident(pages: number, nested: boolean, policy: Policy = "fast"
 }
 
 /** Eight streams with 256 pages each, in random order. */
-export function mixedStreams(): Case {
+export function mixedStreams(requests = RESIDENT_REQUESTS): Case {
   const world = new World(32 * MIB);
   const random = randomNumbers(8);
   const streams = Array.from({ length: 8 }, (_, i) => 16 + i * 8);
@@ -99,7 +104,7 @@ export function mixedStreams(): Case {
     for (let i = 0; i < 256; i++) mapper.map(IOVA_BASE + i * PAGE, OUTPUT_BASE + i * PAGE);
     mapper.install(sid);
   }
-  const ring = world.ring(RESIDENT_REQUESTS);
+  const ring = world.ring(requests);
   ring.fill(() => {
     const sid = streams[Math.floor(random() * 8)];
     return [sid, IOVA_BASE + Math.floor(random() * 256) * PAGE, random() < 0.5 ? READ : WRITE];
@@ -109,12 +114,18 @@ export function mixedStreams(): Case {
 }
 
 /** Requests of `passes` passes, each over lines that no other pass touches. */
-function coldRings(world: World, passes: number, iovaOf: (line: number) => number): Ring[] {
-  const all = world.ring(passes * COLD_REQUESTS);
-  const order = shuffled(COLD_TABLES * LINES_OF_TABLE, randomNumbers(passes));
+function coldRings(
+  world: World,
+  passes: number,
+  tables: number,
+  iovaOf: (line: number) => number,
+): Ring[] {
+  const requests = tables / 2;
+  const all = world.ring(passes * requests);
+  const order = shuffled(tables * LINES_OF_TABLE, randomNumbers(passes));
   all.fill((i) => [SID, iovaOf(order[i % order.length]) + (i % PAGE), i % 2 ? READ : WRITE]);
   all.clear();
-  return Array.from({ length: passes }, (_, i) => all.part(i * COLD_REQUESTS, COLD_REQUESTS));
+  return Array.from({ length: passes }, (_, i) => all.part(i * requests, requests));
 }
 
 /** Any page of line `line` of the last tables, which follow each other. */
@@ -124,16 +135,16 @@ function densePage(random: () => number): (line: number) => number {
 
 /**
  * Last tables that follow each other in the address space: a request misses the processor's caches
- * at its last descriptor, and with `nested` at that of stage 2 too.
+ * at its last descriptor, and with `nested` at that of stage 2 too. `tables` is a power of two.
  */
-export function dense(nested: boolean, passes: number): Case {
-  const world = new World(COLD_TABLES * PAGE * (nested ? 2 : 1) + 64 * MIB);
+export function dense(nested: boolean, passes: number, tables = COLD_TABLES): Case {
+  const world = new World(tables * PAGE * (nested ? 2 : 1) + 64 * MIB);
   const mapper = new Mapper(world, nested);
-  for (let i = 0; i < COLD_TABLES; i++) {
+  for (let i = 0; i < tables; i++) {
     mapper.fill(IOVA_BASE + i * LEAF_SPAN, OUTPUT_BASE + i * LEAF_SPAN);
   }
   mapper.install(SID);
-  const rings = coldRings(world, passes, densePage(randomNumbers(1)));
+  const rings = coldRings(world, passes, tables, densePage(randomNumbers(1)));
   const name = `${nested ? "nested" : "stage 1"}, dense tables, cold`;
   return { name, world, rings, policy: "fast", cold: true };
 }
@@ -142,20 +153,19 @@ export function dense(nested: boolean, passes: number): Case {
  * As many tables above the last ones, full of pointers to them: a request misses the processor's
  * caches at two descriptors, one behind the other.
  */
-export function sparse(passes: number): Case {
-  const world = new World(COLD_TABLES * PAGE * 2 + 64 * MIB);
+export function sparse(passes: number, tables = COLD_TABLES): Case {
+  const world = new World(tables * PAGE * 2 + 64 * MIB);
   const mapper = new Mapper(world, false);
   const { first } = mapper;
-  const leaves = Array.from({ length: COLD_TABLES }, (_, i) =>
-    first.leaf(OUTPUT_BASE + i * LEAF_SPAN),
-  );
+  const leaves = Array.from({ length: tables }, (_, i) => first.leaf(OUTPUT_BASE + i * LEAF_SPAN));
   const entries = LINES_OF_TABLE * PAGES_OF_LINE;
-  for (let t = 0; t < COLD_TABLES; t++) {
-    first.linkAll(t * TABLE_SPAN, (i) => leaves[Math.imul(t * entries + i, SPREAD) >>> 16]);
+  const leafOf = (n: number) => leaves[(Math.imul(n, SPREAD) >>> SPREAD_SHIFT) % tables];
+  for (let t = 0; t < tables; t++) {
+    first.linkAll(t * TABLE_SPAN, (i) => leafOf(t * entries + i));
   }
   mapper.install(SID);
   const random = randomNumbers(2);
-  const rings = coldRings(world, passes, (line) => {
+  const rings = coldRings(world, passes, tables, (line) => {
     const last = Math.floor(random() * PAGES_OF_LINE);
     return (line * PAGES_OF_LINE + last) * LEAF_SPAN + Math.floor(random() * entries) * PAGE;
   });

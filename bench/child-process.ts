@@ -1,6 +1,7 @@
 // Fresh processes that are measured as wholes: Node children of this program, and the command line.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
+import type { HostMemory } from "../src/engine/memory.ts";
 import { ROOT } from "./root.ts";
 import type { MachineLayout } from "./world.ts";
 
@@ -10,10 +11,9 @@ export interface StartTimes {
   readonly instantiate: number;
 }
 
-/** What a fresh process is to translate. */
+/** What a fresh process is to translate: linear memory comes in through its standard input. */
 export interface Job {
-  readonly image: string;
-  readonly imageBytes: number;
+  readonly memoryBytes: number;
   readonly stateAt: number;
   readonly layout: MachineLayout;
   readonly requests: number;
@@ -30,26 +30,48 @@ export interface JobResult {
   readonly cpuNs: number;
 }
 
+const CHILD = "bench-child.js";
+const CHUNK = 1 << 22;
+
+const programPath = (name: string): string => join(ROOT, "dist", name);
+
 /** Runs a program of dist/ in a new Node to its end. Throws with its messages when it fails. */
 export function runNode(program: string, ...args: string[]): { stdout: string; wallNs: number } {
   const start = process.hrtime.bigint();
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [join(ROOT, "dist", program), ...args],
-    { encoding: "utf8" },
-  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, [programPath(program), ...args], {
+    encoding: "utf8",
+  });
   const wallNs = Number(process.hrtime.bigint() - start);
   if (status !== 0) throw new Error(`${program} ${args[0]} failed:\n${stderr}`);
   return { stdout, wallNs };
 }
 
-const CHILD = "bench-child.js";
-
 /** The engine's start in a fresh process. */
 export const startTimes = (): StartTimes => JSON.parse(runNode(CHILD, "startup").stdout);
 
 /** A job in a fresh process: its result, and nanoseconds from before its start to its end. */
-export function runJob(job: Job): JobResult & { wallNs: number } {
-  const { stdout, wallNs } = runNode(CHILD, "translate", JSON.stringify(job));
-  return { ...(JSON.parse(stdout) as JobResult), wallNs };
+export async function runJob(
+  job: Job,
+  memory: HostMemory,
+): Promise<JobResult & { wallNs: number }> {
+  const start = process.hrtime.bigint();
+  const child = spawn(process.execPath, [programPath(CHILD), "translate", JSON.stringify(job)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let out = "";
+  child.stdout.on("data", (part) => {
+    out += part;
+  });
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  for (let at = 0; at < job.memoryBytes; at += CHUNK) {
+    const chunk = memory.bytes(at, Math.min(CHUNK, job.memoryBytes - at));
+    await new Promise<void>((resolve, reject) => {
+      child.stdin.write(chunk, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+  child.stdin.end();
+  const status = await ended;
+  const wallNs = Number(process.hrtime.bigint() - start);
+  if (status !== 0) throw new Error(`${CHILD} ended with ${status}`);
+  return { ...(JSON.parse(out) as JobResult), wallNs };
 }

@@ -1,8 +1,9 @@
 // A fresh process of its own for one measurement: what it costs from the start of Node.
 //   startup       compiles and instantiates the engine; prints nanoseconds as JSON
-//   translate JOB translates a file of memory; prints the checksum and its processor time as JSON
-import { closeSync, openSync, readSync } from "node:fs";
-import { type EngineExports, instantiate, loadModule } from "../src/engine/module.ts";
+//   translate JOB takes linear memory from its standard input and translates; prints the checksum
+//                 and its processor time as JSON
+import { readSync } from "node:fs";
+import { instantiate, loadModule } from "../src/engine/module.ts";
 import { engineBytes } from "../src/engine/wasm-source.ts";
 import { ANSWER } from "../src/spec/abi-records.ts";
 import { batchPass } from "./batch.ts";
@@ -11,7 +12,7 @@ import { checksumOf } from "./ring.ts";
 import { startEngine } from "./world.ts";
 
 const WASM_PAGE = 65536;
-const CHUNK = 1 << 26;
+const STDIN = 0;
 
 async function timed<T>(work: () => Promise<T>): Promise<[value: T, ns: number]> {
   const start = process.hrtime.bigint();
@@ -28,23 +29,19 @@ async function startup(): Promise<StartTimes> {
   return { compile, instantiate: instance };
 }
 
-function loadImage(memory: WebAssembly.Memory, path: string, bytes: number): void {
-  const file = openSync(path, "r");
-  for (let at = 0; at < bytes; ) {
-    const wanted = Math.min(CHUNK, bytes - at);
-    const got = readSync(file, new Uint8Array(memory.buffer, at, wanted), 0, wanted, at);
-    if (got <= 0) throw new Error(`${path} is too short`);
+function fill(memory: Uint8Array): void {
+  for (let at = 0; at < memory.length; ) {
+    const got = readSync(STDIN, memory, at, memory.length - at, null);
+    if (got <= 0) throw new Error("the standard input is too short");
     at += got;
   }
-  closeSync(file);
 }
 
 async function translate(job: Job): Promise<JobResult> {
-  const memory = new WebAssembly.Memory({ initial: Math.ceil(job.imageBytes / WASM_PAGE) });
-  const [engine] = await Promise.all([
-    loadModule(false).then((module): Promise<EngineExports> => instantiate(memory, module)),
-    loadImage(memory, job.image, job.imageBytes),
-  ]);
+  const memory = new WebAssembly.Memory({ initial: Math.ceil(job.memoryBytes / WASM_PAGE) });
+  const module = loadModule(false);
+  fill(new Uint8Array(memory.buffer, 0, job.memoryBytes));
+  const engine = await instantiate(memory, await module);
   startEngine(engine, job.stateAt, "fast", job.layout);
   const { requests, answers, count } = job;
   for (let i = 0; i < job.passes; i++) {

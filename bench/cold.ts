@@ -1,8 +1,8 @@
 // Question: what does a translation cost when neither the IOTLB nor the processor has seen its
 // tables?
-import { dense, sparse } from "./cases.ts";
+import { COLD_TABLES, dense, sparse } from "./cases.ts";
 import { contests, type Measure, type Versus } from "./contest.ts";
-import { atLeast, atMost, type Question } from "./question.ts";
+import { atLeast, atMost, type Effort, type Question, share } from "./question.ts";
 
 /** Whom every case meets; `serial` is the target beside C one by one. */
 const against = (serial: number): Versus[] => [
@@ -13,10 +13,12 @@ const against = (serial: number): Versus[] => [
   { rival: "uint32", target: atLeast(10) },
 ];
 
+const tablesOf = (effort: Effort): number => share(effort, COLD_TABLES);
+
 const MEASURES: Measure[] = [
-  { make: (passes) => dense(false, passes), versus: against(4.5) },
-  { make: (passes) => sparse(passes), versus: against(7) },
-  { make: (passes) => dense(true, passes), versus: against(4.5) },
+  { make: (passes, effort) => dense(false, passes, tablesOf(effort)), versus: against(4.5) },
+  { make: (passes, effort) => sparse(passes, tablesOf(effort)), versus: against(7) },
+  { make: (passes, effort) => dense(true, passes, tablesOf(effort)), versus: against(4.5) },
 ];
 
 export const question: Question = {

@@ -16,7 +16,7 @@ import {
 import { CommandQueue } from "./queue.ts";
 import { rangeRow } from "./ranges.ts";
 import { READ, type Ring, randomNumbers, shuffled } from "./ring.ts";
-import { pairedRounds, timeNs } from "./rounds.ts";
+import { cpuTimeNs, pairedRounds } from "./rounds.ts";
 import { ratioOf } from "./stats.ts";
 import { Tables } from "./tables.ts";
 import { startTwin } from "./twin.ts";
@@ -112,7 +112,7 @@ function mixesOf(asid: number, pages: number): [name: string, make: Make][] {
 
 /** Nanoseconds per command of an engine in WebAssembly. */
 function consume(engine: EngineExports, queue: CommandQueue, fills: number): number {
-  const ns = timeNs(() => {
+  const ns = cpuTimeNs(() => {
     for (let i = 0; i < fills; i++) engine.mmioWrite(...queue.produce(QUEUE_ENTRIES));
   });
   return ns / (fills * QUEUE_ENTRIES);

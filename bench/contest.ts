@@ -21,7 +21,7 @@ export interface Versus {
 /** A case, and whom the engine meets there. */
 export interface Measure {
   /** Makes the case, with requests for as many passes. */
-  make(passes: number): Case;
+  make(passes: number, effort: Effort): Case;
   readonly versus: readonly Versus[];
 }
 
@@ -122,7 +122,8 @@ function rowOf(
 async function measure({ make, versus }: Measure, effort: Effort): Promise<Row[]> {
   const compiler = findCompiler("clang") ?? findCompiler("gcc");
   const passes = (effort.rounds + WARM_UP_PASSES) * (versus.length + 1) + 1;
-  const c = make(passes);
+  const c = make(passes, effort);
+  effort.note?.(c.name);
   const reference = await referenceOf(c);
   const names = versus.map(({ rival }) => rival);
   const rivals = await rivalsOf(c, names, compiler);

@@ -7,7 +7,7 @@ import { msiRoute } from "../src/kvm/route.ts";
 import type { Machine } from "../src/machine/machine.ts";
 import { programmedVectors } from "../src/machine/route.ts";
 import { batchPass } from "./batch.ts";
-import { cold } from "./cases.ts";
+import { type Case, COLD_TABLES, dense, sparse } from "./cases.ts";
 import {
   atMost,
   type Effort,
@@ -19,7 +19,7 @@ import {
 } from "./question.ts";
 import type { Ring } from "./ring.ts";
 import { randomNumbers, WRITE } from "./ring.ts";
-import { pairedRounds, timeNs } from "./rounds.ts";
+import { cpuTimeNs, pairedRounds, WARM_UP_PASSES } from "./rounds.ts";
 import { ratioOf, spreadOf } from "./stats.ts";
 import { Tables } from "./tables.ts";
 import { World } from "./world.ts";
@@ -57,7 +57,7 @@ async function capturedRows(effort: Effort): Promise<Row[]> {
   const by = (name: "walk" | "direct") => ({
     name,
     prepare: () => machine.takePath(name),
-    pass: () => timeNs(fixup) / count,
+    pass: () => cpuTimeNs(fixup) / count,
   });
   const times = await pairedRounds([by("walk"), by("direct")], effort.rounds);
   const reads = vectors.map(({ fn, vector }) =>
@@ -132,27 +132,34 @@ function readsPerRoute(engine: EngineExports, ring: Ring): number {
 }
 
 function directPass(engine: EngineExports, { requests, answers, count }: Ring): number {
-  return timeNs(() => engine.answerDoorbells(requests, answers, count)) / count;
+  return cpuTimeNs(() => engine.answerDoorbells(requests, answers, count)) / count;
 }
 
 /** Walks of tables that the processor's caches do not hold. */
 async function coldRows(effort: Effort): Promise<Row[]> {
-  const tables = share(effort, 4096, 16);
+  const tables = share(effort, COLD_TABLES);
+  const passes = effort.rounds + WARM_UP_PASSES;
   const rows: Row[] = [];
-  for (const nested of [false, true]) {
-    const { world, ring, name } = cold(nested ? tables / 2 : tables, tables * 16, true, nested);
+  const makes: (() => Case)[] = [() => sparse(passes, tables), () => dense(true, passes, tables)];
+  for (const make of makes) {
+    const { world, rings, name } = make();
     effort.note?.(name);
     const engine = await world.engine("fast");
     engine.setDoorbell(BigInt(DOORBELL));
+    let ring = rings[0];
+    let next = 0;
     const walk = {
       name: "walk" as const,
-      prepare: () => engine.flushCaches(),
-      pass: () => batchPass(engine, ring),
+      prepare: () => {
+        engine.flushCaches();
+        ring = rings[next++];
+      },
+      pass: () => batchPass(engine, ring, cpuTimeNs),
     };
     const direct = { name: "direct" as const, pass: () => directPass(engine, ring) };
     const times = await pairedRounds([walk, direct], effort.rounds);
     rows.push({
-      name: `${name}, cold, batched`,
+      name: `${name}, batched`,
       meaning: "walk / direct",
       value: ratioOf(times.walk, times.direct),
       unit: "x",
@@ -198,7 +205,7 @@ async function batchedRows(effort: Effort): Promise<Row[]> {
     ["nested walk, nothing cached", uncached, nested],
   ];
   for (const [name, engine, ring] of cases) {
-    const walk = { name: "walk" as const, pass: () => batchPass(engine, ring) };
+    const walk = { name: "walk" as const, pass: () => batchPass(engine, ring, cpuTimeNs) };
     const times = await pairedRounds([walk, direct], effort.rounds);
     rows.push({
       name: `${name}, batched`,

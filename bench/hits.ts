@@ -1,7 +1,7 @@
 // Question: what does a translation cost that the caches hold?
-import { mixedStreams, resident } from "./cases.ts";
+import { mixedStreams, RESIDENT_REQUESTS, resident } from "./cases.ts";
 import { contests, type Measure, type Versus } from "./contest.ts";
-import { atLeast, atMost, type Question } from "./question.ts";
+import { atLeast, atMost, type Effort, type Question, share } from "./question.ts";
 
 const QEMU_NOTE =
   "QEMU's locks, hash tables and memory dispatch; without its trace points and notifiers";
@@ -15,11 +15,18 @@ const against = (serial: number, qemu: number): Versus[] => [
   { rival: "uint32", target: atLeast(7) },
 ];
 
+const requestsOf = (effort: Effort): number => share(effort, RESIDENT_REQUESTS);
+
+const hits =
+  (pages: number, nested: boolean): Measure["make"] =>
+  (_passes, effort) =>
+    resident(pages, nested, "fast", requestsOf(effort));
+
 const MEASURES: Measure[] = [
-  { make: () => resident(256, false), versus: against(0.75, 25) },
-  { make: () => resident(1024, false), versus: against(0.75, 80) },
-  { make: () => resident(1024, true), versus: against(0.75, 80) },
-  { make: mixedStreams, versus: against(1, 80) },
+  { make: hits(256, false), versus: against(0.75, 25) },
+  { make: hits(1024, false), versus: against(0.75, 80) },
+  { make: hits(1024, true), versus: against(0.75, 80) },
+  { make: (_passes, effort) => mixedStreams(requestsOf(effort)), versus: against(1, 80) },
 ];
 
 export const question: Question = {

@@ -15,7 +15,7 @@ import {
   share,
 } from "./question.ts";
 import { randomNumbers } from "./ring.ts";
-import { pairedRounds, timeNs } from "./rounds.ts";
+import { cpuTimeNs, pairedRounds } from "./rounds.ts";
 
 const RAM = 0x4000_0000n;
 const PAGE_64K = 0x10000n;
@@ -127,7 +127,7 @@ async function rowOf(model: "qemu" | "kvm", effort: Effort): Promise<Row> {
   const batch = {
     name: "message" as const,
     pass: () => {
-      const ns = timeNs(() => {
+      const ns = cpuTimeNs(() => {
         for (let i = 0; i < calls; i++) its.deliverBatch(ring, MESSAGES);
       });
       return ns / (calls * MESSAGES);

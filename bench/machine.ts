@@ -39,7 +39,7 @@ function git(...args: string[]): string | undefined {
   return status === 0 ? stdout.trim() : undefined;
 }
 
-/** The commit of the checkout, with "-dirty" when files differ from it; undefined outside of one. */
+/** The checkout's commit, "-dirty" when files differ from it; undefined outside of one. */
 export function thisCommit(): string | undefined {
   const head = git("rev-parse", "HEAD");
   if (head === undefined) return undefined;

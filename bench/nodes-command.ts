@@ -15,7 +15,7 @@ import { targetText } from "./question.ts";
 import { ROOT } from "./root.ts";
 
 const ROUNDS = 15n;
-const DEFAULT_QUESTION = "walks";
+const DEFAULT_QUESTION = "hits";
 
 export const nodesCommand: Command = {
   name: "bench:nodes",

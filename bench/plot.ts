@@ -37,7 +37,8 @@ const xOf = (share: number): number =>
 const at = (value: number): string => String(Math.round(value * 10) / 10);
 
 function text(x: number, y: number, content: string, style = ""): string {
-  return `<text x="${at(x)}" y="${at(y)}"${style && ` class="${style}"`}>${escapeXml(content)}</text>`;
+  const place = `x="${at(x)}" y="${at(y)}"${style && ` class="${style}"`}`;
+  return `<text ${place}>${escapeXml(content)}</text>`;
 }
 
 function barOf(row: AnsweredRow, y: number): string[] {

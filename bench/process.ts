@@ -1,9 +1,9 @@
 // Question: what do whole processes cost, their start included?
 import { spawnSync } from "node:child_process";
-import { cold } from "./cases.ts";
+import { sparse } from "./cases.ts";
 import { type Job, runJob, runNode } from "./child-process.ts";
 import { buildTwin, type Compiler, findCompiler } from "./native/build.ts";
-import { Image, Native } from "./native/process.ts";
+import { Native } from "./native/process.ts";
 import type { Effort, Question, Row } from "./question.ts";
 import { share } from "./question.ts";
 import { pairedRounds } from "./rounds.ts";
@@ -11,23 +11,24 @@ import { ratioOf, spreadOf } from "./stats.ts";
 import type { World } from "./world.ts";
 
 const TABLES = 4096;
-const REQUESTS = 65536;
-const PASSES = 16;
+/** Rings of a sparse case until every line of its tables was touched once. */
+const RINGS = 128;
+const PASSES = 4;
 const NS_PER_MS = 1e6;
 /** Rounds at most: a process takes half a second. */
 const ROUNDS_MAX = 9;
 
 /** The same job by the engine in C, in a process that starts and ends within the time. */
-async function runNative(program: string, job: Job, world: World, one: string) {
+async function runNative(program: string, job: Job, world: World) {
   const start = process.hrtime.bigint();
   const native = new Native(program);
-  await native.load({ path: job.image, bytes: job.imageBytes });
+  await native.load(world.memory);
   const abi = native.abi();
   world.start(abi, job.stateAt, "fast");
   await abi.settled();
   for (let i = 0; i < job.passes; i++) {
     await native.ask("call", "flushCaches");
-    await native.pass(one, job);
+    await native.pass("translateSerially", job);
   }
   const checksum = await native.checksum(job);
   const cpuNs = Number(await native.ask("cpu"));
@@ -38,15 +39,13 @@ async function runNative(program: string, job: Job, world: World, one: string) {
 /** Cold translations from the start of a process to its end: Node with the engine, and C. */
 async function translationRows(compiler: Compiler, effort: Effort): Promise<Row[]> {
   effort.note?.("cold translations in a process of their own");
-  const tables = share(effort, TABLES, 16);
-  const { world, ring } = cold(tables, share(effort, REQUESTS, 16 * tables), true, false);
+  const { world, rings } = sparse(RINGS, share(effort, TABLES));
   const program = await buildTwin(compiler);
   const stateAt = await world.stateAt();
-  const image = new Image(world.memory);
-  const { requests, answers, count } = ring;
+  const [{ requests, answers }] = rings;
+  const count = RINGS * rings[0].count;
   const job: Job = {
-    image: image.path,
-    imageBytes: image.bytes,
+    memoryBytes: world.memory.memory.buffer.byteLength,
     stateAt,
     layout: world.layout,
     requests,
@@ -69,11 +68,11 @@ async function translationRows(compiler: Compiler, effort: Effort): Promise<Row[
     },
   });
   const contestants = [
-    by("engine", async () => runJob(job)),
-    by("C", () => runNative(program, job, world, "translateSerially")),
+    by("engine", () => runJob(job, world.memory)),
+    by("C", () => runNative(program, job, world)),
   ];
   const rounds = Math.min(effort.rounds, ROUNDS_MAX);
-  const wall = await pairedRounds(contestants, rounds, 1).finally(() => image.remove());
+  const wall = await pairedRounds(contestants, rounds, 1);
   const name = `${(count * job.passes).toLocaleString("en")} cold translations, sparse tables`;
   const note = (times: Readonly<Record<string, readonly number[]>>) =>
     Object.entries(times)

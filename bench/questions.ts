@@ -1,10 +1,21 @@
 // All questions, in the order in which a full run answers them.
+import { question as cold } from "./cold.ts";
 import { commands } from "./commands.ts";
 import { question as doorbell } from "./doorbell.ts";
+import { question as hits } from "./hits.ts";
 import { its } from "./its.ts";
 import { processes } from "./process.ts";
 import type { Question } from "./question.ts";
 import { single } from "./single.ts";
-import { walks } from "./walks.ts";
+import { question as walks } from "./walks.ts";
 
-export const QUESTIONS: readonly Question[] = [walks, commands, doorbell, its, single, processes];
+export const QUESTIONS: readonly Question[] = [
+  hits,
+  walks,
+  cold,
+  commands,
+  doorbell,
+  its,
+  single,
+  processes,
+];

@@ -9,14 +9,14 @@ const COMMIT_DIGITS = 12;
 
 /** What a reader must know to make something of the figures. */
 const MEANING = [
-  "Ratios are of times taken in turns in this one run, on this one machine; another machine gives " +
-    "others. Times and rates hold for this machine alone, and other programs ran beside it.",
-  "The direct doorbell is about correctness, not speed: a VMM that does not read guest tables cannot " +
-    "read them at the wrong moment. What it saves is small beside what follows, for committing KVM's " +
-    "routes takes 0.1 to 0.9 ms, far more than any walk.",
-  "The C is the engine itself, translated from AssemblyScript and built with `-O3 -march=native`; " +
-    "nobody tuned it by hand. Each case first proves that all who compute the same give the same " +
-    "answers. Cold means that the engine's caches are empty; small tables are still in the processor's.",
+  "Ratios are of times taken in turns in this one run, on this one machine; another machine " +
+    "gives others. Times and rates hold for this machine alone, and other programs ran beside it.",
+  "The direct doorbell is about correctness, not speed: a VMM that does not read guest tables " +
+    "cannot read them at the wrong moment. What it saves is small beside what follows, for " +
+    "committing KVM's routes takes 0.1 to 0.9 ms, far more than any walk.",
+  "The C is the engine itself, translated from AssemblyScript and built with `-O3 " +
+    "-march=native`; nobody tuned it by hand. Each case first proves that all who compute the " +
+    "same give the same answers. Cold means that the engine's caches are empty.",
 ];
 
 /** Markdown's table would take a bar for the end of the cell. */

@@ -7,7 +7,7 @@ import { startTimes } from "./child-process.ts";
 import { atMost, type Effort, exactly, type Question, type Row, share } from "./question.ts";
 import { randomNumbers } from "./ring.ts";
 import { ROOT } from "./root.ts";
-import { pairedRounds, timeNs } from "./rounds.ts";
+import { cpuTimeNs, pairedRounds } from "./rounds.ts";
 import { spreadOf } from "./stats.ts";
 import { Tables } from "./tables.ts";
 import { enable, World } from "./world.ts";
@@ -52,7 +52,7 @@ async function callRows(effort: Effort): Promise<Row[]> {
   };
   const by = <N extends string>(name: N, work: () => void) => ({
     name,
-    pass: () => timeNs(work) / iovas.length,
+    pass: () => cpuTimeNs(work) / iovas.length,
   });
   const times = await pairedRounds([by("raw", raw), by("object", object)], effort.rounds);
   const row = { meaning: "time of a call", unit: "ns" as const };

@@ -1,6 +1,6 @@
 // The engine in C over a copy of a machine's memory, brought to life by the same calls.
 import { buildTwin, type Compiler } from "./native/build.ts";
-import { Image, Native } from "./native/process.ts";
+import { Native } from "./native/process.ts";
 import type { Policy, World } from "./world.ts";
 
 /** A native process that stands where an engine with its state at `stateAt` would. */
@@ -11,9 +11,7 @@ export async function startTwin(
   stateAt: number,
 ): Promise<Native> {
   const native = new Native(await buildTwin(compiler));
-  const image = new Image(world.memory);
-  await native.load(image);
-  image.remove();
+  await native.load(world.memory);
   const abi = native.abi();
   world.start(abi, stateAt, policy);
   await abi.settled();

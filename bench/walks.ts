@@ -1,17 +1,22 @@
 // Question: what does a walk cost when the IOTLB is not asked and the processor has the tables at
 // hand?
-import { resident } from "./cases.ts";
+import { RESIDENT_REQUESTS, resident } from "./cases.ts";
 import { contests, type Measure, type Versus } from "./contest.ts";
-import { atMost, type Question } from "./question.ts";
+import { atMost, type Question, share } from "./question.ts";
 
 const AGAINST: Versus[] = [
   { rival: "serial", target: atMost(1.2) },
   { rival: "batch", target: atMost(1.2) },
 ];
 
+const walked =
+  (nested: boolean): Measure["make"] =>
+  (_passes, effort) =>
+    resident(1024, nested, "walk", share(effort, RESIDENT_REQUESTS));
+
 const MEASURES: Measure[] = [
-  { make: () => resident(1024, false, "walk"), versus: AGAINST },
-  { make: () => resident(1024, true, "walk"), versus: AGAINST },
+  { make: walked(false), versus: AGAINST },
+  { make: walked(true), versus: AGAINST },
 ];
 
 export const question: Question = {
