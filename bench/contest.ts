@@ -3,7 +3,7 @@
 import type { Case } from "./cases.ts";
 import { type Compiler, findCompiler } from "./native/build.ts";
 import { type Effort, noteTimes, type Row, type Target } from "./question.ts";
-import { NATIVE, type Rival, type RivalName, referenceOf, rivalsOf } from "./rivals.ts";
+import { type Rival, type RivalName, referenceOf, rivalsOf } from "./rivals.ts";
 import { pairedRounds, WARM_UP_PASSES } from "./rounds.ts";
 import { ratioOf } from "./stats.ts";
 
@@ -142,6 +142,3 @@ export async function contests(measures: readonly Measure[], effort: Effort): Pr
   for (const m of measures) rows.push(...(await measure(m, effort)));
   return rows;
 }
-
-/** Whether a contestant needs a compiler. */
-export const needsCompiler = (rival: RivalName): boolean => NATIVE.includes(rival);

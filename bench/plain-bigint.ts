@@ -140,8 +140,10 @@ export class PlainBigInt {
   }
 
   #load(pa: bigint): bigint {
-    const { ramLin, base } = this.world;
-    return this.#words[(ramLin + Number(pa) - base) / 8] ?? 0n;
+    const { ramLin, base, bytes } = this.world;
+    const offset = Number(pa) - base;
+    if (offset < 0 || offset >= bytes) throw new Fault(FAULT.abort);
+    return this.#words[(ramLin + offset) / 8];
   }
 
   /** An IPA through stage 2, from the cache if it is there. */

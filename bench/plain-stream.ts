@@ -22,6 +22,7 @@ export interface Stream {
 
 /** Events that a walk can end in. */
 export const FAULT = {
+  abort: Number(EVENT.cases.F_WALK_EABT.value),
   translation: Number(EVENT.cases.F_TRANSLATION.value),
   access: Number(EVENT.cases.F_ACCESS.value),
   permission: Number(EVENT.cases.F_PERMISSION.value),
@@ -130,14 +131,20 @@ export class Contexts {
 const NESTED = 7n;
 const BYTES = 64n;
 
-/** Reads STE and CD. `toPa` sends an IPA of the stream through its stage 2, given the root. */
+/**
+ * Reads STE and CD. `toPa` sends an IPA of the stream through its stage 2, given the root; what it
+ * gives when that faults need not be memory.
+ */
 export function decodeStream(
   world: World,
   sid: number,
   toPa: (vttb: bigint, ipa: bigint) => bigint,
 ): Stream {
-  const entry = (at: bigint): bigint[] =>
-    Array.from({ length: 8 }, (_, i) => world.memory.readU64(world.lin(Number(at)) + i * 8));
+  const entry = (at: bigint): bigint[] => {
+    const inside = Number(at) >= world.base && Number(at) + Number(BYTES) <= world.top;
+    const lin = world.lin(Number(at));
+    return Array.from({ length: 8 }, (_, i) => (inside ? world.memory.readU64(lin + i * 8) : 0n));
+  };
   const ste = entry(BigInt(world.streamTable) + BigInt(sid) * BYTES);
   const nested = getField(STE, ste, "Config") === NESTED;
   const vttb = getField(STE, ste, "S2TTB");

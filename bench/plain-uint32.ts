@@ -110,8 +110,7 @@ export class PlainUint32 {
         sid = words[request + 2];
         half = this.#stream(sid);
       }
-      let at = this.#find(low, high, half.tag);
-      if (at < 0 || !(entries[at + PERMS] & need)) at = this.#walk(half, low, high, need);
+      const at = half ? this.#translate(half, low, high, need) : -1;
       if (at < 0) {
         words.fill(0, answer, answer + 4);
         words[answer + 2] = metaOfFault(this.#fault);
@@ -124,15 +123,25 @@ export class PlainUint32 {
     }
   }
 
-  #stream(sid: number): Half {
+  /** The entry that answers an access, or -1 with the fault set. */
+  #translate(half: Half, low: number, high: number, need: number): number {
+    const at = this.#find(low, high, half.tag);
+    if (at >= 0 && this.#entries[at + PERMS] & need) return at;
+    return this.#walk(half, low, high, need);
+  }
+
+  /** The decoded stream, or undefined with the fault set that the way to its CD met. */
+  #stream(sid: number): Half | undefined {
     let half = this.#streams.get(sid);
     if (half) return half;
+    this.#fault = 0;
     const stream = decodeStream(this.world, sid, (vttb, ipa) => {
       const low = Number(ipa % BigInt(TWO_32));
       const root = Number(vttb);
       this.#walkStage2(root % TWO_32, Math.floor(root / TWO_32), low, Number(ipa >> 32n), UR);
       return BigInt(this.#high) * BigInt(TWO_32) + BigInt(this.#low);
     });
+    if (this.#fault) return undefined;
     const { input, stage2 } = this.#contexts.of(stream);
     half = {
       stream,
@@ -195,7 +204,7 @@ export class PlainUint32 {
     return this.#keep(low, high, half.tag, 3);
   }
 
-  /** Index into the words of a descriptor; a number outside them where there is no RAM. */
+  /** Index into the words of a descriptor, or -1 where there is no RAM. */
   #wordAt(low: number, high: number): number {
     const { ramLin, base, bytes } = this.world;
     const offset = high * TWO_32 + low - base;
@@ -229,7 +238,8 @@ export class PlainUint32 {
         tableHigh = this.#high;
       }
       const at = this.#wordAt(tableLow, tableHigh);
-      const wordLow = this.#words[at] ?? 0;
+      if (at < 0) return this.#fail(FAULT.abort);
+      const wordLow = this.#words[at];
       const wordHigh = this.#words[at + 1];
       if (isInvalid(wordLow, level)) return this.#fail(FAULT.translation);
       if (level < LAST_LEVEL && wordLow & TYPE) {
@@ -273,7 +283,8 @@ export class PlainUint32 {
     let tableHigh = rootHigh;
     for (let level = 0; level <= LAST_LEVEL; level++) {
       const at = this.#wordAt((tableLow | (indexOf(low, high, level) << 3)) >>> 0, tableHigh);
-      const wordLow = this.#words[at] ?? 0;
+      if (at < 0) return this.#fail(FAULT.abort);
+      const wordLow = this.#words[at];
       const wordHigh = this.#words[at + 1];
       if (isInvalid(wordLow, level)) return this.#fail(FAULT.translation);
       if (level < LAST_LEVEL && wordLow & TYPE) {

@@ -12,9 +12,6 @@ import { cpuTimeNs } from "./rounds.ts";
 /** What the contestants of a case are called. */
 export type RivalName = "engine" | "serial" | "batch" | "huge" | "qemu" | "bigint" | "uint32";
 
-/** Contestants that need a compiler. */
-export const NATIVE: readonly RivalName[] = ["serial", "batch", "huge", "qemu"];
-
 /** One contestant over a case's machine, or over a copy of it. */
 export interface Rival {
   readonly name: RivalName;
@@ -81,7 +78,7 @@ function nativeRival(name: keyof typeof NATIVE_CALLS, native: Native): Rival {
   };
 }
 
-const isNative = (name: RivalName): name is keyof typeof NATIVE_CALLS => NATIVE.includes(name);
+const isNative = (name: RivalName): name is keyof typeof NATIVE_CALLS => name in NATIVE_CALLS;
 
 /** The contestants of a case; the native ones are left out without a compiler. */
 export async function rivalsOf(

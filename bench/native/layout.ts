@@ -13,7 +13,7 @@ const LAYOUTS: readonly Layout[] = [
   ...[REQUEST_FLAGS, ANSWER_META],
 ];
 /** Events that a walk can end in. */
-const EVENTS = ["F_TRANSLATION", "F_ACCESS", "F_PERMISSION"] as const;
+const EVENTS = ["F_WALK_EABT", "F_TRANSLATION", "F_ACCESS", "F_PERMISSION"] as const;
 
 /** A word of C: "AP[1]" is AP1. */
 const word = (name: string): string => name.replaceAll(/[^A-Za-z0-9_]/g, "");

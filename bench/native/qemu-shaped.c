@@ -207,7 +207,9 @@ static int walk_stage1(struct config *config, u64 iova, u32 need, struct transla
   if (iova >> config->input_bits) return set_fault(fault, F_TRANSLATION);
   for (int level = first_level(config->input_bits); level < LEVELS; level++) {
     u64 word;
-    if (!read_word(table + index_of(iova, level) * sizeof word, &word)) break;
+    if (!read_word(table + index_of(iova, level) * sizeof word, &word)) {
+      return set_fault(fault, F_WALK_EABT);
+    }
     if (is_invalid(word, level)) break;
     if (is_table(word, level)) {
       table = S1TABLE_NLTA(&word);
@@ -231,7 +233,9 @@ static int walk_stage2(struct config *config, u64 ipa, u32 need, struct translat
   if (ipa >> config->ipa_bits) return set_fault(fault, F_TRANSLATION);
   for (int level = first_level(config->ipa_bits); level < LEVELS; level++) {
     u64 word;
-    if (!read_word(table + index_of(ipa, level) * sizeof word, &word)) break;
+    if (!read_word(table + index_of(ipa, level) * sizeof word, &word)) {
+      return set_fault(fault, F_WALK_EABT);
+    }
     if (is_invalid(word, level)) break;
     if (is_table(word, level)) {
       table = S1TABLE_NLTA(&word);
