@@ -47,7 +47,7 @@ test("a contest gives a row for each contestant, in both directions of a ratio",
   expect(rows[3].target).toEqual(atLeast(2));
 });
 
-test("without a compiler the native rows say what is missing, and the others are measured", async () => {
+test("without a compiler the native rows say what is missing, others are measured", async () => {
   process.env.PATH = "";
   const rows = await contests([small(() => resident(16, false))], EFFORT);
   expect(rows.map((row) => row.value === undefined)).toEqual([

@@ -68,7 +68,7 @@ afterAll(() => {
 
 describe("the translated engine", () => {
   for (const policy of ["none", "fast", "walk"] as const) {
-    test(`answers as the engine does, faults and places of records included: ${policy}`, async () => {
+    test(`answers as the engine does, with the places of records: ${policy}`, async () => {
       for (let seed = 1; seed <= MACHINES; seed++) {
         const { world, ring } = randomMachine(seed, ALL_FLAGS);
         const at = await world.stateAt();
@@ -104,7 +104,7 @@ describe("the QEMU-shaped model", () => {
     return native;
   }
 
-  test("answers unprivileged data accesses as the engine does, but for the event records", async () => {
+  test("answers unprivileged data accesses as the engine does, but for records", async () => {
     for (let seed = 1; seed <= MACHINES; seed++) {
       const { world, ring } = randomMachine(seed, DATA_FLAGS);
       const engine = await world.engine("none");
