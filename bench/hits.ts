@@ -3,8 +3,7 @@ import { mixedStreams, RESIDENT_REQUESTS, resident } from "./cases.ts";
 import { contests, type Measure, type Versus } from "./contest.ts";
 import { atLeast, atMost, type Effort, type Question, share } from "./question.ts";
 
-const QEMU_NOTE =
-  "QEMU's locks, hash tables and memory dispatch; without its trace points and notifiers";
+const QEMU_NOTE = "QEMU's data structures alone: no trace points, no notifiers, no region dispatch";
 
 /** Whom every case meets; `serial` and `qemu` are their targets. */
 const against = (serial: number, qemu: number): Versus[] => [

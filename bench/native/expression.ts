@@ -26,6 +26,8 @@ export interface Scope {
 
 const COMPARISONS = new Set(["==", "!=", "===", "!==", "<", ">", "<=", ">="]);
 const SHIFTS = new Set(["<<", ">>", ">>>"]);
+/** Operators that both languages have. */
+const ARITHMETIC = new Set(["+", "-", "*", "/", "%", "&", "|", "^"]);
 
 /** Translates the expressions of one function. */
 export class Expressions {
@@ -147,6 +149,9 @@ export class Expressions {
       const { type } = left;
       const count = `(${convert(right, type)} & ${bitsOf(type) - 1})`;
       return { code: `((${type})(${left.code} ${operator.slice(0, 2)} ${count}))`, type };
+    }
+    if (!ARITHMETIC.has(operator)) {
+      throw new Error(`${rightNode.range}: operator ${operator} is not translated`);
     }
     const type = commonType(left.type, right.type);
     const code = `((${type})(${convert(left, type)} ${operator} ${convert(right, type)}))`;

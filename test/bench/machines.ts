@@ -11,8 +11,8 @@ const TWO_32 = 2 ** 32;
 const STREAMS = [3, 9];
 const REQUESTS = 512;
 /**
- * Bits of a descriptor that are turned: valid, type, AP or S2AP, AF, PXN and UXN or XN; in the upper
- * word from 32 on. Bits 8 and 9 are turned together: shareability 3 becomes 0.
+ * Bits of a descriptor that are turned: valid, type, AP or S2AP, AF, PXN and UXN or XN; the upper
+ * word begins at 32. Bits 8 and 9 are turned together: shareability 3 becomes 0.
  */
 const FLIPS = [[0], [1], [6], [7], [8, 9], [10], [53], [54]];
 
