@@ -3,7 +3,8 @@ import { mixedStreams, RESIDENT_REQUESTS, resident } from "./cases.ts";
 import { contests, type Measure, type Versus } from "./contest.ts";
 import { atLeast, atMost, type Effort, type Question, share } from "./question.ts";
 
-const QEMU_NOTE = "QEMU's data structures alone: no trace points, no notifiers, no region dispatch";
+const QEMU_NOTE =
+  "QEMU's lock, tables and descriptor reads; no trace points, notifiers, region look-up";
 
 /** Whom every case meets; `serial` and `qemu` are their targets. */
 const against = (serial: number, qemu: number): Versus[] => [
