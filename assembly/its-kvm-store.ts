@@ -19,7 +19,6 @@ import {
   kvmeventIntid,
   kvmeventLive,
   kvmeventNext,
-  kvmlpiConfig,
   kvmlpiPending,
   kvmlpiRefs,
   kvmlpiTarget,
@@ -114,12 +113,15 @@ export function isDeviceMapped(deviceId: u32): bool {
   return deviceId < ID_COUNT && kvmdeviceEventBits(kvmDevice(deviceId)) != 0;
 }
 
-/** Number of the event, or 0. Walks the device's list, as the kernel does. */
+/** Number of the event, or 0. Walks the device's list, which is empty while it is not mapped. */
 export function findEvent(deviceId: u32, eventId: u32): u32 {
-  if (!isDeviceMapped(deviceId)) return 0;
+  if (deviceId >= ID_COUNT) return 0;
+  const pool = kvmEvent(0);
   let number = kvmdeviceFirst(kvmDevice(deviceId));
-  while (number != 0 && kvmeventEventId(kvmEvent(number)) != eventId) {
-    number = kvmeventNext(kvmEvent(number));
+  while (number != 0) {
+    const event = pool + <usize>number * KVM_EVENT_BYTES;
+    if (kvmeventEventId(event) == eventId) break;
+    number = kvmeventNext(event);
   }
   return number;
 }
@@ -268,13 +270,9 @@ export function dropLpi(intid: u32): void {
   setKvmlpiRefs(lpi, kvmlpiRefs(lpi) - 1);
 }
 
-/** Target, configuration byte and pending state of an LPI as one call each, for readers. */
+/** Target and pending state of an LPI as one call each, for readers. */
 export function lpiTarget(intid: u32): u32 {
   return kvmlpiTarget(kvmLpi(intid));
-}
-
-export function lpiConfig(intid: u32): u32 {
-  return kvmlpiConfig(kvmLpi(intid));
 }
 
 export function isLpiPending(intid: u32): bool {

@@ -13,11 +13,9 @@ import {
   isDeviceMapped,
   isEventCollectionMapped,
   isEventLive,
-  isLpiPending,
   kvmDevice,
   kvmEvent,
   kvmLpi,
-  lpiConfig,
   lpiExists,
   lpiTarget,
   NO_LPI_TARGET,
@@ -46,6 +44,9 @@ import {
   kvmeventCached,
   kvmeventIcid,
   kvmeventIntid,
+  kvmlpiConfig,
+  kvmlpiPending,
+  kvmlpiTarget,
   setItseventCached,
   setItseventConfig,
   setItseventDeviceId,
@@ -73,7 +74,7 @@ import { lpisEnabled, readConfig, readPending, writePending } from "./lpi";
 const BASER_DEVICE: u32 = 0;
 const BASER_COLLECTION: u32 = 1;
 const PAGE_BYTES: u64 = 1 << 16;
-const EVENT_ID_BITS: u64 = 16;
+const EVENT_ID_BITS: u32 = 16;
 
 /** Address of the table entry that `checkId` found. */
 export let entryAddress: u64 = 0;
@@ -119,9 +120,9 @@ export function unmapped(deviceId: u32, eventId: u32): u32 {
 }
 
 /** Records what an event is mapped to. */
-function noteMapping(number: u32): void {
-  setItseventIntid(EVENT, kvmeventIntid(kvmEvent(number)));
-  setItseventIcid(EVENT, kvmeventIcid(kvmEvent(number)));
+function noteMapping(event: usize): void {
+  setItseventIntid(EVENT, kvmeventIntid(event));
+  setItseventIcid(EVENT, kvmeventIcid(event));
 }
 
 /** Records an event of a command and finds it: its number, or 0. */
@@ -129,18 +130,19 @@ export function openEvent(deviceId: u32, eventId: u32): u32 {
   setItseventDeviceId(EVENT, deviceId);
   setItseventEventId(EVENT, eventId);
   const number = findEvent(deviceId, eventId);
-  if (number != 0) noteMapping(number);
+  if (number != 0) noteMapping(kvmEvent(number));
   return number;
 }
 
 /** Makes an LPI pending at its own target, which MOVALL may have moved away from its collection. */
 function trigger(intid: u32): u32 {
-  const config = lpiConfig(intid);
-  const target = lpiTarget(intid);
+  const lpi = kvmLpi(intid);
+  const config = kvmlpiConfig(lpi);
+  const target = kvmlpiTarget(lpi);
   setItseventRdbase(EVENT, target == NO_LPI_TARGET ? NONE : target);
   setItseventConfig(EVENT, config);
-  setItseventWasPending(EVENT, isLpiPending(intid) ? 1 : 0);
-  setKvmlpiPending(kvmLpi(intid), 1);
+  setItseventWasPending(EVENT, kvmlpiPending(lpi));
+  setKvmlpiPending(lpi, 1);
   return lpiconfigEnable(config) ? ITS_STATUS_OK : ITS_STATUS_LPI_DISABLED;
 }
 
@@ -164,14 +166,12 @@ export function kvmDeliver(deviceId: u32, eventId: u32): u32 {
  * an EventID of more than 16 bits meets another event's entry.
  */
 export function kvmDeliverCached(deviceId: u32, eventId: u32): u32 {
-  const key = ((<u64>deviceId) << EVENT_ID_BITS) | <u64>eventId;
-  const device = key >> EVENT_ID_BITS;
-  if (device >= <u64>ID_COUNT) return NONE;
-  const number = findEvent(<u32>device, <u32>(<u16>key));
-  if (number == 0 || kvmeventCached(kvmEvent(number)) != generation()) return NONE;
-  noteMapping(number);
+  const number = findEvent(deviceId | (eventId >> EVENT_ID_BITS), <u32>(<u16>eventId));
+  const event = kvmEvent(number);
+  if (number == 0 || kvmeventCached(event) != generation()) return NONE;
+  noteMapping(event);
   setItseventCached(EVENT, 1);
-  return trigger(kvmeventIntid(kvmEvent(number)));
+  return trigger(kvmeventIntid(event));
 }
 
 /** Reads an LPI's configuration byte again. All redistributors share one table: the first one's. */

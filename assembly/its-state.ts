@@ -76,18 +76,19 @@ export function redistCount(): u32 {
   return itsRedists(ITS);
 }
 
-function clearEvent(): void {
-  memory.fill(EVENT, <u8>NONE, ITS_EVENT_BYTES);
-  setItseventOpcode(EVENT, 0);
-  setItseventWasPending(EVENT, 0);
-  setItseventCached(EVENT, 0);
+/** Starts the ITS_EVENT at `at`. */
+function openRecord(at: usize): void {
+  EVENT = at;
+  memory.fill(at, <u8>NONE, ITS_EVENT_BYTES);
+  setItseventOpcode(at, 0);
+  setItseventWasPending(at, 0);
+  setItseventCached(at, 0);
   readsBefore = guestReads;
 }
 
 /** Starts the record of a message. */
 export function openDelivery(deviceId: u32, eventId: u32): void {
-  EVENT = resultAt;
-  clearEvent();
+  openRecord(resultAt);
   setItseventDeviceId(EVENT, deviceId);
   setItseventEventId(EVENT, eventId);
 }
@@ -95,8 +96,7 @@ export function openDelivery(deviceId: u32, eventId: u32): void {
 /** Starts the record of the command in queue entry `index`. */
 export function openOutcome(index: u32): void {
   const slot = itsOutcomes(ITS) % ITS_LIMIT_OUTCOMES;
-  EVENT = outcomesAt + <usize>slot * ITS_EVENT_BYTES;
-  clearEvent();
+  openRecord(outcomesAt + <usize>slot * ITS_EVENT_BYTES);
   setItseventIndex(EVENT, index);
 }
 

@@ -22,10 +22,10 @@ const PAGE_64K = 0x10000n;
 /** Pages of 64 KiB, in order: command queue, tables, LPI configuration and pending bits, ITTs. */
 const PAGE = { queue: 0n, devices: 1n, collections: 2n, config: 3n, pending: 4n, itts: 5n };
 const RAM_BYTES = 0x10_0000;
-const ITT_BYTES = 4096n;
+const ITT_BYTES = 256n;
 const CPUS = 2;
-const DEVICES = 16;
-const EVENT_BITS = 5;
+const DEVICES = 64;
+const EVENT_BITS = 3;
 const EVENTS = 2 ** EVENT_BITS;
 const FIRST_LPI = 8192;
 /** LPIs are numbers below 2^16. */
