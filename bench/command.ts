@@ -1,6 +1,7 @@
 // `npm run bench`: asks the questions, prints tables, draws the picture, checks and records.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { InputError } from "../src/capture/errors.ts";
 import { type Command, type Context, EXIT, UsageError } from "../src/cli/command.ts";
 import { flagOption, integerOption, nearest, textOption } from "../src/cli/parse.ts";
 import { toJson } from "../src/view/json.ts";
@@ -31,7 +32,8 @@ export function benchCommand(questions: readonly Question[]): Command {
       "the same first proves that their answers are equal. Without a C compiler the cases that " +
       "need one say so.\n\n" +
       "Exit codes: 0 measured (with --check: every target met), 1 with --check when a target was " +
-      "missed or a row could not be compared, 2 usage, 70 a defect.",
+      "missed or a row could not be compared, 2 usage, 3 the picture could not be written, 70 a " +
+      "defect.",
     options: {
       rounds: { type: "string", value: "N", help: `paired rounds of every case (${ROUNDS})` },
       check: { type: "boolean", help: "name every target that was missed or not compared; exit 1" },
@@ -131,8 +133,12 @@ function draw(context: Context, entry: Entry): void {
   const file = textOption(context.args, "svg") ?? PICTURE;
   const { cpu, cores, node } = entry.machine;
   const subtitle = `${entry.date}, ${cpu}, ${cores} cores, Node ${node}, ${entry.rounds} rounds`;
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, plotOf(entry.rows, subtitle));
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, plotOf(entry.rows, subtitle));
+  } catch (error) {
+    throw new InputError(file, (error as Error).message);
+  }
   context.err(`picture: ${file}`);
 }
 
@@ -174,7 +180,7 @@ async function run(context: Context, questions: readonly Question[]): Promise<nu
     rows,
   };
   if (flagOption(args, "json")) context.out(toJson(entry));
-  draw(context, entry);
   if (recording) record(entry);
+  draw(context, entry);
   return flagOption(args, "check") ? judge(context, rows) : EXIT.ok;
 }

@@ -65,12 +65,12 @@ function shape(
 
 /** Microseconds of the register write that has one command consumed, worst shape first. */
 export async function rangeRow(c: CommandWorld, asid: number, effort: Effort): Promise<Row> {
-  effort.note?.("range invalidations");
   const engine = await c.world.engine("fast");
   let worst: { spread: Spread; text: string } | undefined;
   const shapes = shapesOf(asid);
   const rounds = Math.max(ROUNDS_MIN, Math.min(ROUNDS_MAX, effort.rounds));
-  for (const { text, bytes } of shapes) {
+  for (const [i, { text, bytes }] of shapes.entries()) {
+    effort.note?.(`range invalidation ${i + 1} of ${shapes.length}`);
     const contestant = {
       name: "range" as const,
       prepare: () => {

@@ -107,6 +107,13 @@ describe("exit codes", () => {
   });
 });
 
+test("3 when the picture cannot be written, after the tables", async () => {
+  const { code, out, err } = await bench([ROWS.ok], "--svg", folder);
+  expect(code).toBe(3);
+  expect(out).toContain("About second");
+  expect(err).toContain(folder);
+});
+
 describe("output", () => {
   test("a table for each question that was asked, with notes and reasons", async () => {
     const { out, asked } = await bench(
