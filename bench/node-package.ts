@@ -25,7 +25,7 @@ export class UnavailableError extends Error {
 function execute(folder: string, command: string, ...args: string[]): void {
   const { status, stderr, error } = spawnSync(command, args, { cwd: folder, encoding: "utf8" });
   if (status === 0) return;
-  const why = error?.message ?? stderr.trim().split("\n").slice(0, 3).join(" ");
+  const why = error?.message ?? stderr.replaceAll("npm error", "").trim().split("\n")[0];
   throw new UnavailableError(`"${command} ${args.join(" ")}" failed; is the network there? ${why}`);
 }
 
@@ -51,7 +51,7 @@ export async function nodeOf(
   const fresh = `${home}.${process.pid}`;
   mkdirSync(fresh, { recursive: true });
   try {
-    execute(fresh, "npm", "pack", "--silent", `${PACKAGE}@${exact}`);
+    execute(fresh, "npm", "pack", "--loglevel=error", `${PACKAGE}@${exact}`);
     const archive = readdirSync(fresh).find((name) => name.endsWith(".tgz"));
     if (archive === undefined) throw new UnavailableError(`npm pack gave no archive of ${exact}`);
     execute(fresh, "tar", "-xzf", archive, "package/bin/node");

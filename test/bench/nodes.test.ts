@@ -1,8 +1,10 @@
 // Other Node versions: which program runs, what cannot be had, and the table side by side.
-import { expect, test } from "vitest";
+import { existsSync, readdirSync } from "node:fs";
+import { expect, test, vi } from "vitest";
 import type { Entry } from "../../bench/history.ts";
 import { NODE_VERSIONS, nodeOf, UnavailableError } from "../../bench/node-package.ts";
 import { nodesCommand, nodesTable } from "../../bench/nodes-command.ts";
+import { CACHE } from "../../bench/root.ts";
 import { runCommand } from "../../src/cli/main.ts";
 import { entryOf, MACHINE, ROWS } from "./rows.ts";
 
@@ -15,6 +17,14 @@ test("other platforms and half versions are refused with a reason", async () => 
     "the packages of Node are for linux-x64, this is darwin-arm64",
   );
   await expect(nodeOf("99", "linux-x64")).rejects.toBeInstanceOf(UnavailableError);
+});
+
+test("without npm or a network the reason is told, and nothing is left behind", async () => {
+  const kept = () => (existsSync(CACHE) ? readdirSync(CACHE) : []);
+  vi.stubEnv("PATH", "/nonexistent");
+  await expect(nodeOf("98.0.0", "linux-x64")).rejects.toThrow(/npm pack .*is the network there\?/);
+  vi.unstubAllEnvs();
+  expect(kept().filter((name) => name.startsWith("node-98"))).toEqual([]);
 });
 
 test("a version that cannot be had ends the command with 3, a bad list with 2", async () => {
