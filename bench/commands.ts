@@ -36,9 +36,8 @@ const FEW_PAGES = 256;
 const MANY_PAGES = 61440;
 /** `counter` number of completed commands. */
 const COMMANDS_DONE = 5;
-/** Pages of a scattered unmapping, and commands between two CMD_SYNCs of a long one. */
+/** Pages of a scattered unmapping. */
 const RANGE_PAGES_MAX = 32;
-const SYNC_EVERY = 64;
 
 /** A machine with one stream and a request for each of its pages. */
 export interface CommandWorld {
@@ -60,16 +59,8 @@ export function commandWorld(pages: number): CommandWorld {
   return { world, ring, pages, queue: new CommandQueue(world) };
 }
 
-type Make = (random: () => number, index: number) => Uint8Array;
-
 const pageOf = (random: () => number, pages: number): bigint =>
   BigInt(IOVA_BASE + Math.floor(random() * pages) * PAGE);
-
-/** Every second command is the CMD_SYNC that a driver waits for. */
-const synced =
-  (make: (random: () => number) => Uint8Array): Make =>
-  (random, i) =>
-    i % 2 ? sync() : make(random);
 
 const range = (asid: number, va: bigint, pages: number): Uint8Array =>
   command("CMD_TLBI_NH_VA", {
@@ -81,33 +72,44 @@ const range = (asid: number, va: bigint, pages: number): Uint8Array =>
     "TLBI.TTL": 3,
   });
 
-/** What Linux sends, for the stream with `asid`. */
-function mixesOf(asid: number, pages: number): [name: string, make: Make][] {
-  const unmap = (random: () => number) => tlbiNhVa(asid, pageOf(random, pages));
-  const unmapRange = (random: () => number) =>
-    range(asid, pageOf(random, pages), 1 + Math.floor(random() * RANGE_PAGES_MAX));
-  const other = (random: () => number) => tlbiNhAsid(256 + Math.floor(random() * STREAMS));
-  const attach = (random: () => number) => {
-    const sid = 16 + Math.floor(random() * STREAMS);
-    return random() < 0.5 ? cfgiSte(sid) : cfgiCd(sid, 0);
-  };
-  const any = (random: () => number) => {
-    const which = random();
-    if (which < 0.4) return unmap(random);
-    if (which < 0.8) return unmapRange(random);
-    return which < 0.95 ? other(random) : attach(random);
-  };
-  return [
-    ["page by page, each synced (NH_VA)", synced(unmap)],
-    [
-      "page by page, synced after 63",
-      (random, i) => ((i + 1) % SYNC_EVERY ? unmap(random) : sync()),
-    ],
-    ["1 to 32 pages, each synced (RIL)", synced(unmapRange)],
-    ["whole contexts, each synced (NH_ASID)", synced(other)],
-    ["devices attached, each synced (CFGI)", synced(attach)],
-    ["all of these mixed", synced(any)],
-  ];
+/** Commands of one kind, for the stream with `asid`, whose pages are mapped. */
+type Kind = (random: () => number, asid: number, pages: number) => Uint8Array;
+
+const unmap: Kind = (random, asid, pages) => tlbiNhVa(asid, pageOf(random, pages));
+
+const unmapRange: Kind = (random, asid, pages) =>
+  range(asid, pageOf(random, pages), 1 + Math.floor(random() * RANGE_PAGES_MAX));
+
+/** Contexts that hold nothing, and half of the time the one that does. */
+const dropOther: Kind = (random) => tlbiNhAsid(256 + Math.floor(random() * STREAMS));
+const dropContext: Kind = (random, asid, pages) =>
+  random() < 0.5 ? tlbiNhAsid(asid) : dropOther(random, asid, pages);
+
+const attach: Kind = (random) => {
+  const sid = 16 + Math.floor(random() * STREAMS);
+  return random() < 0.5 ? cfgiSte(sid) : cfgiCd(sid, 0);
+};
+
+const any: Kind = (random, asid, pages) => {
+  const which = random();
+  if (which < 0.4) return unmap(random, asid, pages);
+  if (which < 0.8) return unmapRange(random, asid, pages);
+  return which < 0.95 ? dropOther(random, asid, pages) : attach(random, asid, pages);
+};
+
+/** What Linux sends: a name, and the commands of a whole queue. */
+const MIXES: readonly [name: string, kind: Kind, syncEvery: number][] = [
+  ["page by page, each synced (NH_VA)", unmap, 2],
+  ["page by page, synced after 63", unmap, 64],
+  ["1 to 32 pages, each synced (RIL)", unmapRange, 2],
+  ["whole contexts, each synced (NH_ASID)", dropContext, 2],
+  ["devices attached, each synced (CFGI)", attach, 2],
+  ["all of these mixed", any, 2],
+];
+
+/** Fills the queue: every `syncEvery`-th command is the CMD_SYNC that a driver waits for. */
+function fillQueue(c: CommandWorld, kind: Kind, syncEvery: number, asid: number): void {
+  c.queue.fill((random, i) => ((i + 1) % syncEvery ? kind(random, asid, c.pages) : sync()));
 }
 
 /** Nanoseconds per command of an engine in WebAssembly. */
@@ -121,13 +123,12 @@ function consume(engine: EngineExports, queue: CommandQueue, fills: number): num
 /** One mix with few pages cached: its rate, and C's time for it when a compiler is there. */
 async function mixRows(
   c: CommandWorld,
-  mix: [name: string, make: Make],
+  [name, kind, syncEvery]: (typeof MIXES)[number],
   compiler: Compiler | undefined,
   effort: Effort,
 ): Promise<Row[]> {
-  const [name, make] = mix;
   effort.note?.(name);
-  c.queue.fill(make);
+  fillQueue(c, kind, syncEvery, ASID);
   const fills = share(effort, FILLS);
   const stateAt = await c.world.stateAt();
   const engine = await c.world.engine("fast");
@@ -212,7 +213,7 @@ async function fillRows(effort: Effort): Promise<Row[]> {
     effort.note?.(name);
     const contestant = async <N extends string>(label: N, c: CommandWorld) => {
       const engine = await c.world.engine("fast");
-      c.queue.fill(mixesOf(asid, c.pages)[5][1]);
+      fillQueue(c, any, 2, asid);
       return {
         name: label,
         prepare: () => void batchPass(engine, c.ring),
@@ -243,7 +244,7 @@ export const commands: Question = {
     const compiler = findCompiler("clang") ?? findCompiler("gcc");
     const few = commandWorld(FEW_PAGES);
     const rows: Row[] = [];
-    for (const mix of mixesOf(ASID, FEW_PAGES)) {
+    for (const mix of MIXES) {
       rows.push(...(await mixRows(few, mix, compiler, effort)));
     }
     rows.push(...(await fillRows(effort)));

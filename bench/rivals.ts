@@ -2,12 +2,13 @@
 // and two in plain JavaScript.
 import { batchPass } from "./batch.ts";
 import type { Case } from "./cases.ts";
-import { buildTwin, type Compiler } from "./native/build.ts";
-import { Native, type Pages } from "./native/process.ts";
+import type { Compiler } from "./native/build.ts";
+import type { Native, Pages } from "./native/process.ts";
 import { PlainBigInt } from "./plain-bigint.ts";
 import { PlainUint32 } from "./plain-uint32.ts";
 import type { Ring } from "./ring.ts";
 import { cpuTimeNs } from "./rounds.ts";
+import { startTwin } from "./twin.ts";
 
 /** What the contestants of a case are called. */
 export type RivalName = "engine" | "serial" | "batch" | "huge" | "qemu" | "bigint" | "uint32";
@@ -56,12 +57,8 @@ const NATIVE_CALLS = {
 
 /** A process over a copy of the case's memory, ready to translate. */
 async function nativeOf(c: Case, compiler: Compiler, stateAt: number, pages: Pages) {
-  const native = new Native(await buildTwin(compiler));
   const { world } = c;
-  await native.load(world.memory, pages);
-  const abi = native.abi();
-  world.start(abi, stateAt, c.policy);
-  await abi.settled();
+  const native = await startTwin(world, compiler, c.policy, stateAt, pages);
   await native.ask("call", "qemuAttach", world.streamTable, world.base, world.bytes, world.ramLin);
   return native;
 }

@@ -1,6 +1,6 @@
 // The engine in C over a copy of a machine's memory, brought to life by the same calls.
 import { buildTwin, type Compiler } from "./native/build.ts";
-import { Native } from "./native/process.ts";
+import { Native, type Pages } from "./native/process.ts";
 import type { Policy, World } from "./world.ts";
 
 /** A native process that stands where an engine with its state at `stateAt` would. */
@@ -9,9 +9,10 @@ export async function startTwin(
   compiler: Compiler,
   policy: Policy,
   stateAt: number,
+  pages: Pages = "small",
 ): Promise<Native> {
   const native = new Native(await buildTwin(compiler));
-  await native.load(world.memory);
+  await native.load(world.memory, pages);
   const abi = native.abi();
   world.start(abi, stateAt, policy);
   await abi.settled();
