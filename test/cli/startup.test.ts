@@ -31,6 +31,7 @@ test("the start loads the framework only", () => {
     "src/cli/help.ts",
     "src/cli/main.ts",
     "src/cli/parse.ts",
+    "src/cli/this-process.ts",
     "src/cli/version.ts",
     "src/view/paint.ts",
     "src/view/table.ts",
