@@ -3,7 +3,6 @@
 import { PERM_PX } from "./descriptor";
 import { eventIndex } from "./event";
 import { faultType } from "./fault";
-import { ones } from "./geometry";
 import { requestFlags, requestIova, requestSid, setAnswerMeta, setAnswerPa } from "./layout/abi";
 import {
   permsPrivileged,
@@ -49,12 +48,13 @@ export function answerMapped(
 /** The same when the size is that of the mapping. @inline */
 export function answerWith(answer: usize, data: u64, iova: u64, need: u32, meta: u64): void {
   const size = tlbdataSize(data);
-  answerMapped(answer, data, iova & ones(size + SIZE_BIAS), need, size, meta);
+  const bits = <u64>(size + SIZE_BIAS);
+  answerMapped(answer, data, iova ^ ((iova >> bits) << bits), need, size, meta);
 }
 
-/** Translates one request by itself, with its event if it faults, and answers it. */
-export function answerAlone(request: usize, answer: usize): void {
-  const status = translate(requestSid(request), requestFlags(request), requestIova(request));
+/** Translates by itself, with an event if it faults, and answers; gives the status. */
+export function answerOne(sid: u32, flags: u32, iova: u64, answer: usize): u32 {
+  const status = translate(sid, flags, iova);
   let meta = withAnswermetaPageBits(<u64>status, outBits);
   meta = withAnswermetaStage(withAnswermetaPerm(meta, lastPerm), outStage);
   meta = withAnswermetaSh(withAnswermetaMemAttr(meta, outAttr), outSh);
@@ -63,4 +63,10 @@ export function answerAlone(request: usize, answer: usize): void {
   }
   setAnswerPa(answer, outAddress);
   setAnswerMeta(answer, meta);
+  return status;
+}
+
+/** The same for a request of a ring. */
+export function answerAlone(request: usize, answer: usize): void {
+  answerOne(requestSid(request), requestFlags(request), requestIova(request), answer);
 }

@@ -23,7 +23,7 @@ import { LANES } from "./state";
 import { isCanonical } from "./tlb";
 
 /** Requests that are looked up, and walked, together. */
-const GROUP: u32 = 128;
+const GROUP: u32 = 256;
 
 /** Takes one request through every look-up there is: answers it, or opens a lane. */
 function takeSlowly(request: usize, delta: usize, p: usize): void {

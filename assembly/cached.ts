@@ -22,12 +22,11 @@ import {
   configView,
   LANE_BYTES,
   LANE_STATE_ANSWERED,
-  LANE_STATE_WALKING,
   laneConfig,
   laneIova,
   laneNeed,
   laneRequest,
-  laneState,
+  laneShape,
   REQUEST_BYTES,
   requestFlags,
   requestIova,
@@ -86,10 +85,11 @@ function pass(
       const other = likelyConfiguration(sid);
       const differs = (configSid(other) ^ sid) | (configView(other) ^ view);
       if (differs | (configEpoch(other) ^ epoch)) break;
+      if ((configStage(other) == STAGE_S2) != second) break;
       p = other;
     }
     const iova = requestIova(request);
-    if (!isCanonical(iova) || (configStage(p) == STAGE_S2) != second) break;
+    if (!isCanonical(iova)) break;
     // 2. The IOTLB.
     const need = configNeeds(p, requestviewAccess(flags));
     let data: u64 = caching ? probeSize(configTag(p), iova, mask, size) : 0;
@@ -122,7 +122,7 @@ function retry(
   let hits: u32 = 0;
   for (let lane = first; lane < end; lane += LANE_BYTES) {
     const p = laneConfig(lane);
-    if (laneState(lane) != LANE_STATE_WALKING) continue;
+    if (laneShape(lane) == 0) continue;
     if ((configStage(p) == STAGE_S2) != second) continue;
     const iova = laneIova(lane);
     const need = laneNeed(lane);

@@ -73,7 +73,7 @@ export function openLane(
   setLaneRequest(lane, <u32>request);
   setLaneNeed(lane, need);
   setLaneShape(lane, shape);
-  setLaneState(lane, shape ? LANE_STATE_WALKING : LANE_STATE_ALONE);
+  setLaneState(lane, LANE_STATE_WALKING);
 }
 
 /** Ends a lane that meets something unusual. */

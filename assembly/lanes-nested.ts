@@ -68,6 +68,10 @@ function bare(data: u64): u64 {
  */
 function translate(first: usize, end: usize, shape: u32, shift: u64, sizes: u32): usize {
   let last = IPA_LANES;
+  let tag: u64 = 0;
+  let page: u64 = 0;
+  let bits: u64 = 0;
+  let data: u64 = 0;
   for (let lane = first; lane < end; lane += LANE_BYTES) {
     if (laneShape(lane) != shape) continue;
     let need = PERM_PR;
@@ -77,10 +81,16 @@ function translate(first: usize, end: usize, shape: u32, shift: u64, sizes: u32)
       need = laneNeed(lane);
     }
     const ipa = laneOutput(lane);
-    const data = findIn(configTagS2(laneConfig(lane)), ipa, sizes);
+    // Neighbours often share a table's page, and thereby its entry.
+    const own = configTagS2(laneConfig(lane));
+    if (((ipa >> bits) ^ page) | (tag ^ own)) {
+      tag = own;
+      data = findIn(tag, ipa, sizes);
+      bits = <u64>(tlbdataSize(data) + SIZE_BIAS);
+      page = ipa >> bits;
+    }
     if (tlbdataPerms(data) & need) {
-      const bits = <u64>(tlbdataSize(data) + SIZE_BIAS);
-      giveLane(lane, data, tlbdataPa(data) | (ipa ^ ((ipa >> bits) << bits)));
+      giveLane(lane, data, tlbdataPa(data) | (ipa ^ (page << bits)));
     } else {
       openIpa(last, lane, ipa, need, shift);
       last += IPA_LANE_BYTES;

@@ -65,6 +65,13 @@ export function enterStage1(first: usize, end: usize, shape: u32, shift: u64): v
   }
 }
 
+/** The same, and loads it: first tables are small, and at hand. */
+function loadFirst(first: usize, end: usize, shape: u32, shift: u64): void {
+  for (let lane = first; lane < end; lane += LANE_BYTES) {
+    if (laneShape(lane) == shape) setLaneWord(lane, peek64(firstDescriptor(lane, shift)));
+  }
+}
+
 /** Loads the descriptors that lanes are at: a loop so short that many loads are under way. */
 export function loadAll(first: usize, end: usize, shape: u32): void {
   for (let lane = first; lane < end; lane += LANE_BYTES) {
@@ -156,8 +163,7 @@ export function walkStage1Lanes(first: usize, end: usize, shape: u32): void {
   const bases = s1tableNLTA(~ones(granule));
   const look = plainLook(~ones(laneshapeOutput1(shape)));
   let level = laneshapeLevel1(shape);
-  enterStage1(first, end, shape, <u64>levelShift(granule, <i32>level));
-  loadAll(first, end, shape);
+  loadFirst(first, end, shape, <u64>levelShift(granule, <i32>level));
   for (; level < LAST_LEVEL; level++) {
     const shift = <u64>levelShift(granule, <i32>level + 1);
     const odd = stepStage1(first, end, shape, shift, indexes, bases, look);

@@ -11,9 +11,8 @@ import {
   configStage,
   configTag,
   LANE_BYTES,
-  LANE_STATE_ALONE,
   LANE_STATE_ANSWERED,
-  LANE_STATE_WALKING,
+  LANE_STATE_DONE,
   laneConfig,
   laneFirst,
   laneIova,
@@ -38,29 +37,35 @@ function finishDone(lane: usize, end: usize, delta: usize, caching: bool): usize
   let hits: u32 = 0;
   let loads: u32 = 0;
   let sizes: u32 = 0;
+  let all: u64 = 0;
   for (; lane < end; lane += LANE_BYTES) {
     const state = laneState(lane);
-    if (state == LANE_STATE_ALONE) break;
-    if (state == LANE_STATE_ANSWERED) continue;
+    if (state != LANE_STATE_DONE) {
+      if (state == LANE_STATE_ANSWERED) continue;
+      break;
+    }
     const p = laneConfig(lane);
     const data = laneFirst(lane);
     const iova = laneIova(lane);
     const size = tlbdataSize(data);
     const bits = <u64>(size + SIZE_BIAS);
     const page = (iova >> bits) << bits;
-    let known: bool = laneKnown(lane) != 0;
+    let known: u32 = 0;
     if (configStage(p) != STAGE_S2) {
-      if (tlbdataGlobal(data)) noteTlbGlobal();
-      known = caching && tlbPut(configTag(p), page, data);
+      if (caching) known = u32(tlbPut(configTag(p), page, data));
+      all |= data;
       sizes |= 1 << size;
-      if (!known) loads += laneLoads(lane);
+      loads += known ? 0 : laneLoads(lane);
+    } else {
+      known = laneKnown(lane);
     }
     lookups++;
-    if (known) hits++;
+    hits += known;
     const answer = <usize>laneRequest(lane) + delta;
     answerMapped(answer, data, iova ^ page, laneNeed(lane), size, configMeta(p));
   }
   countLoads(loads);
+  if (tlbdataGlobal(all)) noteTlbGlobal();
   if (!caching) return lane;
   noteInputSize(sizes);
   countLookups(lookups, hits);
@@ -84,7 +89,7 @@ function finishAll(first: usize, end: usize, delta: usize): void {
 export function runLanes(first: usize, end: usize, delta: usize): void {
   for (let lane = first; lane < end; lane += LANE_BYTES) {
     const shape = laneShape(lane);
-    if (laneState(lane) != LANE_STATE_WALKING) continue;
+    if (shape == 0) continue;
     const stage = laneshapeStage(shape);
     if (stage == STAGE_S1) walkStage1Lanes(first, end, shape);
     else if (stage == STAGE_S2) walkStage2Lanes(first, end, shape);

@@ -17,7 +17,7 @@ const TLB_OFFSET: usize = 0x80000;
 const VMID_OFFSET: usize = 0xc0000;
 const IOTLB_OFFSET: usize = 0x140000;
 const LANES_OFFSET: usize = 0x148000;
-const IPA_LANES_OFFSET: usize = 0x14a000;
+const IPA_LANES_OFFSET: usize = 0x14c000;
 
 /** Bytes that one instance needs; the owner of the memory allocates them zeroed. */
 export const STATE_BYTES: u32 = 0x150000;

@@ -677,7 +677,7 @@ export function requestFlags(p: usize): u32 {
 export function setRequestFlags(p: usize, v: u32): void {
   store<u32>(p, v, 12);
 }
-export const RESULT_BYTES: usize = 32;
+export const RESULT_BYTES: usize = 24;
 export const RESULT_pa: usize = 0;
 export function resultPa(p: usize): u64 {
   return load<u64>(p, 0);
@@ -685,82 +685,26 @@ export function resultPa(p: usize): u64 {
 export function setResultPa(p: usize, v: u64): void {
   store<u64>(p, v, 0);
 }
-export const RESULT_iova: usize = 8;
-export function resultIova(p: usize): u64 {
+export const RESULT_meta: usize = 8;
+export function resultMeta(p: usize): u64 {
   return load<u64>(p, 8);
 }
-export function setResultIova(p: usize, v: u64): void {
+export function setResultMeta(p: usize, v: u64): void {
   store<u64>(p, v, 8);
 }
-export const RESULT_status: usize = 16;
-export function resultStatus(p: usize): u32 {
-  return load<u8>(p, 16);
-}
-export function setResultStatus(p: usize, v: u32): void {
-  store<u8>(p, v as u8, 16);
-}
-export const RESULT_pageBits: usize = 17;
-export function resultPageBits(p: usize): u32 {
-  return load<u8>(p, 17);
-}
-export function setResultPageBits(p: usize, v: u32): void {
-  store<u8>(p, v as u8, 17);
-}
-export const RESULT_perm: usize = 18;
-export function resultPerm(p: usize): u32 {
-  return load<u8>(p, 18);
-}
-export function setResultPerm(p: usize, v: u32): void {
-  store<u8>(p, v as u8, 18);
-}
-export const RESULT_stage: usize = 19;
-export function resultStage(p: usize): u32 {
-  return load<u8>(p, 19);
-}
-export function setResultStage(p: usize, v: u32): void {
-  store<u8>(p, v as u8, 19);
-}
-export const RESULT_eventType: usize = 20;
-export function resultEventType(p: usize): u32 {
-  return load<u8>(p, 20);
-}
-export function setResultEventType(p: usize, v: u32): void {
-  store<u8>(p, v as u8, 20);
-}
-export const RESULT_recorded: usize = 21;
-export function resultRecorded(p: usize): u32 {
-  return load<u8>(p, 21);
-}
-export function setResultRecorded(p: usize, v: u32): void {
-  store<u8>(p, v as u8, 21);
-}
-export const RESULT_memAttr: usize = 22;
-export function resultMemAttr(p: usize): u32 {
-  return load<u8>(p, 22);
-}
-export function setResultMemAttr(p: usize, v: u32): void {
-  store<u8>(p, v as u8, 22);
-}
-export const RESULT_shareability: usize = 23;
-export function resultShareability(p: usize): u32 {
-  return load<u8>(p, 23);
-}
-export function setResultShareability(p: usize, v: u32): void {
-  store<u8>(p, v as u8, 23);
-}
-export const RESULT_eventIndex: usize = 24;
-export function resultEventIndex(p: usize): u32 {
-  return load<u32>(p, 24);
-}
-export function setResultEventIndex(p: usize, v: u32): void {
-  store<u32>(p, v, 24);
-}
-export const RESULT_fetches: usize = 28;
+export const RESULT_fetches: usize = 16;
 export function resultFetches(p: usize): u32 {
-  return load<u32>(p, 28);
+  return load<u32>(p, 16);
 }
 export function setResultFetches(p: usize, v: u32): void {
-  store<u32>(p, v, 28);
+  store<u32>(p, v, 16);
+}
+export const RESULT_recorded: usize = 20;
+export function resultRecorded(p: usize): u32 {
+  return load<u32>(p, 20);
+}
+export function setResultRecorded(p: usize, v: u32): void {
+  store<u32>(p, v, 20);
 }
 export const STAGE_BYPASS: u32 = 0;
 export const STAGE_S1: u32 = 1;

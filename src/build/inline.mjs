@@ -26,4 +26,9 @@ export default class Inline extends Transform {
       }
     }
   }
+
+  /** Functions with one caller become part of it, however large they are. */
+  afterCompile(module) {
+    module.runPasses(["inlining"]);
+  }
 }

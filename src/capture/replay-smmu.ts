@@ -7,7 +7,7 @@ import { RESULT } from "../spec/abi-records.ts";
 import { ANSWER_META, REQUEST_FLAGS } from "../spec/abi-words.ts";
 import { EVENT } from "../spec/event.ts";
 import { CMDQ_CONS, CMDQ_PROD, GERROR, GERRORN, IDR5 } from "../spec/register.ts";
-import { getField, packFields, wordsOf } from "../spec/word.ts";
+import { getField, packFields, readHalves, wordsOf } from "../spec/word.ts";
 import type { Int } from "./json.ts";
 import type { SmmuState } from "./manifest.ts";
 import { idRegisters, registerWords } from "./registers.ts";
@@ -30,12 +30,7 @@ const FLAGS = {
   privileged: flag("privileged"),
   instruction: flag("instruction"),
 };
-const AT = {
-  pa: offsetOf(RESULT, "pa"),
-  perm: offsetOf(RESULT, "perm"),
-  stage: offsetOf(RESULT, "stage"),
-  eventType: offsetOf(RESULT, "eventType"),
-};
+const AT = { pa: offsetOf(RESULT, "pa"), meta: offsetOf(RESULT, "meta") };
 const READ_WRITE = 3;
 const OAS_BITS = [32, 36, 40, 42, 44, 48, 52, 56];
 
@@ -51,11 +46,11 @@ export class EngineAnswer {
 
   /** Read and write permission of the entry (1, 2). */
   get perm(): number {
-    return this.#byte(AT.perm) & READ_WRITE;
+    return this.#field("perm") & READ_WRITE;
   }
 
   get stage(): number {
-    return this.#byte(AT.stage);
+    return this.#field("stage");
   }
 
   pa(): bigint {
@@ -71,7 +66,7 @@ export class EngineAnswer {
 
   /** The event's name: "F_TRANSLATION". */
   eventName(): string {
-    const type = this.#byte(AT.eventType);
+    const type = this.#field("eventType");
     return EVENT.caseOf(type)?.name ?? `0x${type.toString(16)}`;
   }
 
@@ -90,8 +85,11 @@ export class EngineAnswer {
     return getField(EVENT, wordsOf(this.#record()), "IPA");
   }
 
-  #byte(offset: number): number {
-    return this.#smmu.memory.view().getUint8(this.#smmu.resultLin + offset);
+  #field(name: keyof typeof ANSWER_META.field): number {
+    const view = this.#smmu.memory.view();
+    const at = this.#smmu.resultLin + AT.meta;
+    const [low, high] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+    return readHalves(ANSWER_META.field[name], low, high);
   }
 
   #record(): Uint8Array {

@@ -2,7 +2,7 @@
 import { offsetOf } from "../spec/abi.ts";
 import { ANSWER, REQUEST } from "../spec/abi-records.ts";
 import { ANSWER_META } from "../spec/abi-words.ts";
-import { getField } from "../spec/word.ts";
+import { readHalves } from "../spec/word.ts";
 import { requestFlags } from "./request.ts";
 import type { Smmu } from "./smmu.ts";
 import type { TranslateRequest, TranslateStatus } from "./types.ts";
@@ -59,9 +59,10 @@ export class BatchRing {
   get(index: number): BatchAnswer {
     const view = this.#smmu.memory.view();
     const at = this.answersLin + index * ANSWER.bytes;
-    const meta = [view.getBigUint64(at + offsetOf(ANSWER, "meta"), true)];
+    const meta = at + offsetOf(ANSWER, "meta");
+    const [low, high] = [view.getUint32(meta, true), view.getUint32(meta + 4, true)];
     const field = (name: keyof typeof ANSWER_META.field): number =>
-      Number(getField(ANSWER_META, meta, name));
+      readHalves(ANSWER_META.field[name], low, high);
     const status = ANSWER_META.field.status.values?.[field("status")] ?? "ABORT";
     return {
       status: status.toLowerCase() as TranslateStatus,

@@ -6,7 +6,7 @@ import { CMD } from "../spec/command.ts";
 import { EVENT } from "../spec/event.ts";
 import { quirkWord } from "../spec/quirks.ts";
 import { STE } from "../spec/ste.ts";
-import { wordsOf } from "../spec/word.ts";
+import { readHalves, wordsOf } from "../spec/word.ts";
 import { BatchRing } from "./batch.ts";
 import { readSteps } from "./explain.ts";
 import { type IdRegisters, QEMU_ID } from "./identity.ts";
@@ -27,6 +27,8 @@ import type {
 } from "./types.ts";
 
 const RECORD_BYTES = 32;
+/** Where the RESULT's ANSWER_META lies. */
+const META = offsetOf(RESULT, "meta");
 const PAGE = 4096;
 /** `place` numbers of assembly/index.ts. */
 const PLACE = { registers: 0, result: 1, event: 2, trace: 3, msi: 4, ste: 5, command: 6 };
@@ -285,22 +287,25 @@ export class Smmu {
 
   #result(): Translation {
     const view = this.memory.view();
-    const narrow = (name: Exclude<keyof typeof RESULT.members, "pa" | "iova">): number =>
-      getNarrow(RESULT, view, this.resultLin, name);
-    const status = STATUS[narrow("status")] ?? "abort";
-    const translation: Translation = { status, fetches: narrow("fetches") };
+    const low = view.getUint32(this.resultLin + META, true);
+    const high = view.getUint32(this.resultLin + META + 4, true);
+    const { field } = ANSWER_META;
+    const status = STATUS[readHalves(field.status, low, high)] ?? "abort";
+    const fetches = getNarrow(RESULT, view, this.resultLin, "fetches");
+    const translation: Translation = { status, fetches };
     if (status === "ok" || status === "bypass") {
       translation.pa = getWide(RESULT, view, this.resultLin, "pa");
-      translation.size = 1n << BigInt(narrow("pageBits"));
-      translation.perm = narrow("perm");
-      translation.stage = narrow("stage");
+      translation.size = 1n << BigInt(readHalves(field.pageBits, low, high));
+      translation.perm = readHalves(field.perm, low, high);
+      translation.stage = readHalves(field.stage, low, high);
       translation.attributes = {
-        memAttr: narrow("memAttr"),
-        shareability: narrow("shareability"),
+        memAttr: readHalves(field.memAttr, low, high),
+        shareability: readHalves(field.sh, low, high),
       };
     }
-    const type = view.getUint8(this.resultLin + offsetOf(RESULT, "eventType"));
-    if (type !== 0) translation.event = this.#event(type, narrow("recorded") !== 0);
+    const type = readHalves(field.eventType, low, high);
+    const recorded = getNarrow(RESULT, view, this.resultLin, "recorded");
+    if (type !== 0) translation.event = this.#event(type, recorded !== 0);
     return translation;
   }
 

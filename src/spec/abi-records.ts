@@ -2,20 +2,12 @@
 import { record } from "./abi.ts";
 import { enumeration } from "./field.ts";
 
-/** Answer to a single translation. */
+/** Answer to a single translation: an ANSWER, loads of guest memory, and the fate of its event. */
 export const RESULT = record("RESULT", {
   pa: "u64",
-  iova: "u64",
-  status: "u8",
-  pageBits: "u8",
-  perm: "u8",
-  stage: "u8",
-  eventType: "u8",
-  recorded: "u8",
-  memAttr: "u8",
-  shareability: "u8",
-  eventIndex: "u32",
+  meta: "u64",
   fetches: "u32",
+  recorded: "u32",
 });
 
 /** One step of an explained translation. */

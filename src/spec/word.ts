@@ -35,6 +35,12 @@ export function readField(field: Field, words: readonly bigint[], index = 0): bi
   return field.kind === "address" ? value << BigInt(field.low) : value;
 }
 
+/** A number in a field of at most 31 bits, from the halves of its 64-bit word. */
+export function readHalves(field: Field, low: number, high: number): number {
+  const half = field.lo < 32 ? low : high;
+  return (half >>> (field.lo % 32)) & (2 ** field.width - 1);
+}
+
 /** Replaces a field in `words`, in place. Bits that the field cannot hold are dropped. */
 export function writeField(field: Field, words: bigint[], value: bigint, index = 0): void {
   let rest = field.kind === "address" ? value >> BigInt(field.low) : value;

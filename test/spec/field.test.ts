@@ -1,5 +1,6 @@
 // Declaring a layout: each bit exactly once, and reading and writing the declared fields.
 import { describe, expect, it } from "vitest";
+import { ANSWER_META } from "../../src/spec/abi-words.ts";
 import {
   address,
   bits,
@@ -16,6 +17,7 @@ import {
   decodeAll,
   getField,
   packFields,
+  readHalves,
   reservedSet,
   setField,
   wordsOf,
@@ -121,6 +123,15 @@ describe("reading and writing fields", () => {
     Size: bits(4, 0),
     Addr: address(48, 5, { low: 8 }),
     _63: res0(63, 49),
+  });
+
+  it("reads numbers from the halves of a word", () => {
+    const word = 0xfedc_ba98_8765_4321n;
+    const halves = [0x8765_4321, 0xfedc_ba98] as const;
+    for (const name of ["status", "perm", "eventType", "memAttr", "stage", "eventIndex"] as const) {
+      const field = ANSWER_META.field[name];
+      expect(readHalves(field, ...halves), name).toBe(Number(getField(ANSWER_META, [word], name)));
+    }
   });
 
   it("returns addresses in place", () => {
