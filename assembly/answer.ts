@@ -45,7 +45,7 @@ export function answerMapped(
   setAnswerMeta(answer, sized | typed);
 }
 
-/** The same when the size is that of the mapping. @inline */
+/** The same when the size is that of the mapping. */
 export function answerWith(answer: usize, data: u64, iova: u64, need: u32, meta: u64): void {
   const size = tlbdataSize(data);
   const bits = <u64>(size + SIZE_BIAS);

@@ -47,10 +47,7 @@ export function attachRegions(root: u32, base: u64, bytes: u64, lin: u32): void 
   ramLin = lin;
 }
 
-/**
- * The tree entry that covers `pa` with its place, or 0. Bits 2:0 of the result are entry flags.
- * @inline
- */
+/** The tree entry that covers `pa` with its place, or 0. Bits 2:0 of the result are flags. */
 function regionEntry(pa: u64): u32 {
   if (regionRoot == 0 || pa >> ROOT_SHIFT >= ROOT_ENTRIES) return 0;
   const low = <u32>pa;
@@ -67,15 +64,11 @@ function regionEntry(pa: u64): u32 {
   return entry & ENTRY_PRESENT ? entry : 0;
 }
 
-function lookupRegion(pa: u64): u32 {
-  return regionEntry(pa);
-}
-
 /** Linear address for a load of one naturally aligned word, or 0 when nothing backs `pa`. */
 export function linOfLoad(pa: u64): u32 {
   const offset = pa - ramBase;
   if (offset < ramBytes) return ramLin + <u32>offset;
-  const entry = lookupRegion(pa);
+  const entry = regionEntry(pa);
   return entry ? (entry & ~PAGE_MASK) + (<u32>pa & PAGE_MASK) : 0;
 }
 
@@ -107,19 +100,31 @@ export function load64(pa: u64): u64 {
   return atomic.load<u64>(lin);
 }
 
+/** Offset in the region that is tried first, for `isNear` and `peekNear`. @inline */
+export function nearOffset(pa: u64): u64 {
+  return pa - ramBase;
+}
+
+/** Whether an offset lies in that region. @inline */
+export function isNear(offset: u64): bool {
+  return offset < ramBytes;
+}
+
+/** Loads the descriptor there; like `peek64`. @inline */
+export function peekNear(offset: u64): u64 {
+  return atomic.load<u64>(ramLin + <u32>offset);
+}
+
 /**
  * Loads a descriptor at a multiple of 8; 0, which is never valid, where nothing backs it. Nothing
  * is counted: `countLoads` does that for the lanes that end well, and others load again, alone.
- * @inline
  */
 export function peek64(pa: u64): u64 {
-  const offset = pa - ramBase;
-  if (offset < ramBytes) return atomic.load<u64>(ramLin + <u32>offset);
-  const entry = regionEntry(pa);
-  return entry ? atomic.load<u64>((entry & ~PAGE_MASK) + (<u32>pa & PAGE_MASK)) : 0;
+  const lin = linOfLoad(pa);
+  return lin ? atomic.load<u64>(lin) : 0;
 }
 
-/** Counts loads of `peek64`. @inline */
+/** Counts loads of `peek64` and `peekNear`. @inline */
 export function countLoads(count: u32): void {
   guestReads += count;
 }
@@ -146,7 +151,7 @@ export function load8(pa: u64): u32 {
 function linOfStore(pa: u64): u32 {
   const offset = pa - ramBase;
   if (offset < ramBytes) return ramLin + <u32>offset;
-  const entry = lookupRegion(pa);
+  const entry = regionEntry(pa);
   if (entry == 0) return 0;
   if (entry & ENTRY_READONLY) return 1;
   return (entry & ~PAGE_MASK) + (<u32>pa & PAGE_MASK);

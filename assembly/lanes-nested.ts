@@ -157,7 +157,7 @@ export function walkNestedLanes(first: usize, end: usize, shape: u32): void {
     if (odd) endOdd(first, end, shape, level);
     translateAll(first, end, shape, shape);
   }
-  leaveStage1(first, end, shape, LANE_STATE_IPA);
+  leaveStage1(first, end, shape, true, 0);
   translateAll(first, end, 0, shape);
   if (pair(first, end)) pairOdd(first, end);
 }

@@ -4,7 +4,7 @@
 import { translationsCached } from "./cache";
 import { noteStage2Size } from "./contextid";
 import { blockAllowed, levelShift, ones, strideBits } from "./geometry";
-import { countLoads, peek64 } from "./guest";
+import { countLoads, isNear, nearOffset, peek64, peekNear } from "./guest";
 import { dropLane, isTable, tableLook } from "./lane";
 import {
   configInputBitsS2,
@@ -19,6 +19,7 @@ import {
   ipalaneState,
   ipalaneWord,
   LANE_STATE_DONE,
+  LANE_STATE_FAR,
   LANE_STATE_ODD,
   LANE_STATE_WALKING,
   laneConfig,
@@ -50,6 +51,32 @@ const LAST_LEVEL: u32 = 3;
 const DESCRIPTOR_BITS: u64 = 3;
 const NOWHERE: u64 = ~0;
 
+/** Whether walks wait for descriptors outside the region that is tried first. */
+let far: bool = false;
+
+/** Loads a descriptor of a walk, or leaves it. @inline */
+function loadWord(at: usize, pa: u64): void {
+  const offset = nearOffset(pa);
+  if (isNear(offset)) {
+    setIpalaneWord(at, peekNear(offset));
+  } else {
+    setIpalaneWord(at, pa);
+    setIpalaneState(at, LANE_STATE_FAR);
+    far = true;
+  }
+}
+
+/** Loads what `loadWord` left. */
+function loadFar(first: usize, last: usize): void {
+  if (!far) return;
+  far = false;
+  for (let at = first; at < last; at += IPA_LANE_BYTES) {
+    if (ipalaneState(at) != LANE_STATE_FAR) continue;
+    setIpalaneWord(at, peek64(ipalaneWord(at)));
+    setIpalaneState(at, LANE_STATE_WALKING);
+  }
+}
+
 /** Opens the walk of an IPA for `lane` and loads its first descriptor. @inline */
 export function openIpa(at: usize, lane: usize, ipa: u64, need: u32, shift: u64): void {
   const p = laneConfig(lane);
@@ -59,7 +86,7 @@ export function openIpa(at: usize, lane: usize, ipa: u64, need: u32, shift: u64)
   setIpalaneLane(at, <u32>lane);
   setIpalaneNeed(at, need);
   setIpalaneState(at, LANE_STATE_WALKING);
-  setIpalaneWord(at, peek64(first));
+  loadWord(at, first);
 }
 
 /** Gives a lane its mapping. @inline */
@@ -107,7 +134,7 @@ function step(first: usize, last: usize, shift: u64, indexes: u64, bases: u64, l
     const word = ipalaneWord(at);
     if (isTable(word, look)) {
       const index = (ipalaneIpa(at) >> shift) & indexes;
-      setIpalaneWord(at, peek64((word & bases) + (index << DESCRIPTOR_BITS)));
+      loadWord(at, (word & bases) + (index << DESCRIPTOR_BITS));
     } else {
       setIpalaneState(at, LANE_STATE_ODD);
       odd = true;
@@ -173,8 +200,10 @@ export function walkIpas(first: usize, last: usize, shape: u32): void {
   const level2 = laneshapeLevel2(shape);
   for (let level = level2; level < LAST_LEVEL; level++) {
     const shift = <u64>levelShift(granule, <i32>level + 1);
+    loadFar(first, last);
     if (step(first, last, shift, indexes, bases, look)) endOdd(first, last, shape, level);
   }
+  loadFar(first, last);
   const loads = LAST_LEVEL - level2 + 1;
   const size = granule - SIZE_BIAS;
   noteStage2Size(1 << size);

@@ -91,7 +91,7 @@ export function runLanes(first: usize, end: usize, delta: usize): void {
     const shape = laneShape(lane);
     if (shape == 0) continue;
     const stage = laneshapeStage(shape);
-    if (stage == STAGE_S1) walkStage1Lanes(first, end, shape);
+    if (stage == STAGE_S1) walkStage1Lanes(first, end, shape, delta);
     else if (stage == STAGE_S2) walkStage2Lanes(first, end, shape);
     else walkNestedLanes(first, end, shape);
   }

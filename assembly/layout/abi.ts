@@ -624,6 +624,7 @@ export const LANE_STATE_BEHIND: u32 = 3;
 export const LANE_STATE_DONE: u32 = 4;
 export const LANE_STATE_ALONE: u32 = 5;
 export const LANE_STATE_ANSWERED: u32 = 6;
+export const LANE_STATE_FAR: u32 = 7;
 export const MSI_SOURCE_EVENTQ: u32 = 0;
 export const MSI_SOURCE_GERROR: u32 = 1;
 export const MSI_SOURCE_CMD_SYNC: u32 = 2;

@@ -141,13 +141,14 @@ export const IPA_LANE = record("IPA_LANE", {
   /** The LANE that it belongs to. */
   lane: "u32",
   need: "u8",
-  /** LANE_STATE: walking, odd or done. */
+  /** LANE_STATE: walking, odd, far or done. */
   state: "u8",
 });
 
 /**
  * How far a lane is: in stage 1, at a descriptor that is no plain table, due for stage 2,
- * behind it, at its output, to be translated alone, or answered.
+ * behind it, at its output, to be translated alone, answered, or at a descriptor that is not in
+ * the region that is tried first.
  */
 export const LANE_STATE = enumeration("LANE_STATE", {
   0: "WALKING",
@@ -157,6 +158,7 @@ export const LANE_STATE = enumeration("LANE_STATE", {
   4: "DONE",
   5: "ALONE",
   6: "ANSWERED",
+  7: "FAR",
 });
 
 /** Kinds of TRACE record. */
