@@ -45,7 +45,7 @@ export function answerMapped(
   setAnswerMeta(answer, sized | typed);
 }
 
-/** The same when the size is that of the mapping. */
+/** The same when the size is that of the mapping. @inline */
 export function answerWith(answer: usize, data: u64, iova: u64, need: u32, meta: u64): void {
   const size = tlbdataSize(data);
   const bits = <u64>(size + SIZE_BIAS);
@@ -53,7 +53,7 @@ export function answerWith(answer: usize, data: u64, iova: u64, need: u32, meta:
 }
 
 /** Translates by itself, with an event if it faults, and answers; gives the status. */
-export function answerOne(sid: u32, flags: u32, iova: u64, answer: usize): u32 {
+export function answerOne(answer: usize, sid: u32, flags: u32, iova: u64): u32 {
   const status = translate(sid, flags, iova);
   let meta = withAnswermetaPageBits(<u64>status, outBits);
   meta = withAnswermetaStage(withAnswermetaPerm(meta, lastPerm), outStage);
@@ -68,5 +68,5 @@ export function answerOne(sid: u32, flags: u32, iova: u64, answer: usize): u32 {
 
 /** The same for a request of a ring. */
 export function answerAlone(request: usize, answer: usize): void {
-  answerOne(requestSid(request), requestFlags(request), requestIova(request), answer);
+  answerOne(answer, requestSid(request), requestFlags(request), requestIova(request));
 }

@@ -1,41 +1,38 @@
 // Requests from a ring: cached ones answered in one pass over a group, the others in lanes beside
 // each other.
 
-import { answerAlone, answerWith } from "./answer";
-import { laneEnd, moveLaneEnd, takeCached, takeLarger } from "./cached";
+import { answerAlone } from "./answer";
+import { laneEnd, moveLaneEnd, takeCached, takeLarger, typed } from "./cached";
 import { boundConfiguration } from "./config";
+import { stage2Sizes } from "./contextid";
 import { openLane } from "./lane";
 import { runLanes } from "./lanes";
 import {
   ANSWER_BYTES,
-  configMeta,
-  configNeeds,
-  configShape,
+  configTag,
   LANE_BYTES,
   REQUEST_BYTES,
   requestFlags,
   requestIova,
   requestSid,
 } from "./layout/abi";
-import { requestviewAccess } from "./layout/words";
-import { cachedMapping, mayInterleave, quickConfig, quickMapping, quickNeed } from "./quick";
+import { mayInterleave, translateInto } from "./quick";
 import { LANES } from "./state";
-import { isCanonical } from "./tlb";
+import { isCanonical, tlbFind } from "./tlb";
 
 /** Requests that are looked up, and walked, together. */
 const GROUP: u32 = 256;
 
-/** Takes one request through every look-up there is: answers it, or opens a lane. */
-function takeSlowly(request: usize, delta: usize, p: usize): void {
+/** Takes on a request that the pass left, or tells the pass what it missed. Gives the next one. */
+function takeOdd(request: usize, p: usize): usize {
   const iova = requestIova(request);
-  const need = configNeeds(p, requestviewAccess(requestFlags(request)));
-  const data = cachedMapping(p, iova, need);
-  if (data) {
-    answerWith(request + delta, data, iova, need, configMeta(p));
-  } else {
-    openLane(laneEnd, request, p, iova, need, isCanonical(iova) ? configShape(p) : 0);
-    moveLaneEnd(laneEnd + LANE_BYTES);
+  if (isCanonical(iova)) {
+    typed(p, tlbFind(configTag(p), iova, stage2Sizes));
+    return request;
   }
+  openLane(laneEnd, request, p, iova, 0, 0);
+  moveLaneEnd(laneEnd + LANE_BYTES);
+  return request + REQUEST_BYTES;
 }
 
 /**
@@ -48,8 +45,8 @@ function translateGroup(first: usize, end: usize, delta: usize): usize {
   while (request < end) {
     const p = boundConfiguration(requestSid(request), requestFlags(request), request == first);
     if (p == 0) break;
-    takeSlowly(request, delta, p);
-    request = takeCached(request + REQUEST_BYTES, end, delta, p);
+    const next = takeCached(request, end, delta, p);
+    request = next == request ? takeOdd(request, p) : next;
   }
   if (laneEnd != LANES) {
     takeLarger(delta);
@@ -78,9 +75,6 @@ export function translateSerially(requests: usize, answers: usize, count: u32): 
   for (let i: u32 = 0; i < count; i++) {
     const request = requests + <usize>i * REQUEST_BYTES;
     const answer = answers + <usize>i * ANSWER_BYTES;
-    const iova = requestIova(request);
-    const data = quickMapping(requestSid(request), requestFlags(request), iova);
-    if (data) answerWith(answer, data, iova, quickNeed, configMeta(quickConfig));
-    else answerAlone(request, answer);
+    translateInto(answer, requestSid(request), requestFlags(request), requestIova(request));
   }
 }

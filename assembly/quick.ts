@@ -1,5 +1,6 @@
-// One request that the caches answer: no fault, no event, no order to be seen.
+// One request that the caches answer, if they can: no fault, no event, no order to be seen.
 
+import { answerOne, answerWith } from "./answer";
 import { cachePolicy, countLookups } from "./cache";
 import { typed } from "./cached";
 import { boundConfiguration, likelyConfiguration } from "./config";
@@ -9,6 +10,7 @@ import {
   CACHE_FAST,
   CACHE_WALK,
   configEpoch,
+  configMeta,
   configNeeds,
   configSid,
   configStage,
@@ -17,23 +19,27 @@ import {
   STAGE_S2,
 } from "./layout/abi";
 import { cr0SMMUEN, REG_CR0 } from "./layout/register";
-import { requestviewAccess, requestviewSubstream, tlbdataPerms } from "./layout/words";
+import {
+  ANSWER_META_status_OK,
+  requestviewAccess,
+  requestviewSubstream,
+  tlbdataPerms,
+} from "./layout/words";
 import { reg32 } from "./regfile";
 import { findIn, isCanonical } from "./tlb";
 import { tracing } from "./trace";
 
-/** Configuration of the last request that was answered here, and the permission it needed. */
-export let quickConfig: usize = 0;
-export let quickNeed: u32 = 0;
-
-/** Whether requests may be interleaved: never where the order of every step is to be seen. */
+/**
+ * Whether requests may be interleaved: never where the order of every step is to be seen.
+ * @inline
+ */
 export function mayInterleave(): bool {
   if (tracing || quirks != 0 || !cr0SMMUEN(reg32(REG_CR0))) return false;
   return cachePolicy == CACHE_FAST || cachePolicy == CACHE_WALK;
 }
 
-/** TLB_DATA by which configuration `p` may make the access; 0 if there is none. */
-export function cachedMapping(p: usize, iova: u64, need: u32): u64 {
+/** TLB_DATA by which configuration `p` may make the access; 0 if there is none. @inline */
+function cachedMapping(p: usize, iova: u64, need: u32): u64 {
   if (!isCanonical(iova) || cachePolicy != CACHE_FAST) return 0;
   const second = configStage(p) == STAGE_S2;
   const data = findIn(configTag(p), iova, second ? stage2Sizes : inputSizes);
@@ -42,16 +48,28 @@ export function cachedMapping(p: usize, iova: u64, need: u32): u64 {
   return second ? typed(p, data) : data;
 }
 
-/** TLB_DATA that answers a request; 0 when it has to be translated. */
-export function quickMapping(sid: u32, flags: u32, iova: u64): u64 {
+/**
+ * The configuration of a request, if it is at hand and nothing has to be seen in order; else 0.
+ * @inline
+ */
+function quickConfiguration(sid: u32, flags: u32): usize {
   if (!mayInterleave()) return 0;
-  let p = likelyConfiguration(sid);
+  const p = likelyConfiguration(sid);
   const differs = (configSid(p) ^ sid) | (configView(p) ^ requestviewSubstream(flags));
-  if (differs | (configEpoch(p) ^ contextEpoch)) {
-    p = boundConfiguration(sid, flags, true);
-    if (p == 0) return 0;
+  if ((differs | (configEpoch(p) ^ contextEpoch)) == 0) return p;
+  return boundConfiguration(sid, flags, true);
+}
+
+/** Translates one request and writes its ANSWER; gives the status. */
+export function translateInto(answer: usize, sid: u32, flags: u32, iova: u64): u32 {
+  const p = quickConfiguration(sid, flags);
+  if (p) {
+    const need = configNeeds(p, requestviewAccess(flags));
+    const data = cachedMapping(p, iova, need);
+    if (data) {
+      answerWith(answer, data, iova, need, configMeta(p));
+      return ANSWER_META_status_OK;
+    }
   }
-  quickConfig = p;
-  quickNeed = configNeeds(p, requestviewAccess(flags));
-  return cachedMapping(p, iova, quickNeed);
+  return answerOne(answer, sid, flags, iova);
 }

@@ -67,8 +67,9 @@ export class HostMemory {
     return at;
   }
 
-  /** A view of the whole memory, renewed after growth. */
+  /** A view of the whole memory, renewed after growth, which detaches an unshared buffer. */
   view(): DataView {
+    if (!this.shared && this.#view.buffer.byteLength !== 0) return this.#view;
     if (this.#view.buffer !== this.memory.buffer) this.#view = new DataView(this.memory.buffer);
     return this.#view;
   }

@@ -27,6 +27,7 @@ import type {
 } from "./types.ts";
 
 const RECORD_BYTES = 32;
+const SIZES = Array.from({ length: 64 }, (_, bits) => 1n << BigInt(bits));
 /** Where the RESULT's ANSWER_META lies. */
 const META = offsetOf(RESULT, "meta");
 const PAGE = 4096;
@@ -81,6 +82,8 @@ export class Smmu {
   /** Linear address of the event record of the last fault. */
   readonly eventLin: number;
   readonly #engine: EngineExports;
+  /** The engine's function, found once: its exports are a slow object. */
+  readonly #translate: EngineExports["translate"];
   readonly #msiLin: number;
   #tracing = false;
 
@@ -95,6 +98,7 @@ export class Smmu {
     this.map = map;
     this.compat = compat;
     this.#engine = engine;
+    this.#translate = engine.translate;
     engine.init(at);
     this.resultLin = engine.place(PLACE.result);
     this.traceLin = engine.place(PLACE.trace);
@@ -161,13 +165,13 @@ export class Smmu {
 
   /** Translates one transaction. */
   translate(request: TranslateRequest): Translation {
-    this.#engine.translate(request.sid, requestFlags(request), request.iova);
+    this.#translate(request.sid, requestFlags(request), request.iova);
     return this.#result();
   }
 
   /** Translates and leaves everything in the RESULT record: the status number comes back. */
   translateRaw(sid: number, flags: number, iova: bigint): number {
-    return this.#engine.translate(sid, flags, iova);
+    return this.#translate(sid, flags, iova);
   }
 
   /** Translates one transaction and tells every look-up and fetch in order. */
@@ -295,7 +299,7 @@ export class Smmu {
     const translation: Translation = { status, fetches };
     if (status === "ok" || status === "bypass") {
       translation.pa = getWide(RESULT, view, this.resultLin, "pa");
-      translation.size = 1n << BigInt(readHalves(field.pageBits, low, high));
+      translation.size = SIZES[readHalves(field.pageBits, low, high)];
       translation.perm = readHalves(field.perm, low, high);
       translation.stage = readHalves(field.stage, low, high);
       translation.attributes = {

@@ -2,7 +2,10 @@
 import { record } from "./abi.ts";
 import { enumeration } from "./field.ts";
 
-/** Answer to a single translation: an ANSWER, loads of guest memory, and the fate of its event. */
+/**
+ * Answer to a single translation: an ANSWER, loads of guest memory, and whether the record of its
+ * event, if it has one, was written.
+ */
 export const RESULT = record("RESULT", {
   pa: "u64",
   meta: "u64",

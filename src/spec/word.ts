@@ -35,10 +35,10 @@ export function readField(field: Field, words: readonly bigint[], index = 0): bi
   return field.kind === "address" ? value << BigInt(field.low) : value;
 }
 
-/** A number in a field of at most 31 bits, from the halves of its 64-bit word. */
+/** A number in a field of at most 30 bits, from the halves of its 64-bit word. */
 export function readHalves(field: Field, low: number, high: number): number {
   const half = field.lo < 32 ? low : high;
-  return (half >>> (field.lo % 32)) & (2 ** field.width - 1);
+  return (half >>> (field.lo % 32)) & ((1 << field.width) - 1);
 }
 
 /** Replaces a field in `words`, in place. Bits that the field cannot hold are dropped. */
