@@ -90,6 +90,8 @@ import { COMMAND } from "./state";
 import { el2World, executeTlbi, ignoredTag, vmidWildcard } from "./tlbi";
 import { trace, tracing } from "./trace";
 
+/** No CERROR code: the command is a CMD_SYNC that its owner holds back. */
+const HELD: u32 = 0x80;
 const PRI_RESP_RESERVED: u32 = 3;
 const CS_RESERVED: u32 = 3;
 /** CMD_CFGI_STE_RANGE covers 2^(Range+1) StreamIDs. */
@@ -97,11 +99,17 @@ const RANGE_BIAS: u32 = 1;
 
 /** Whether register writes consume commands at once; a race explorer steps them instead. */
 let autoConsume: bool = true;
+/** Whether the queue waits before a CMD_SYNC: others have to acknowledge what came before it. */
+let holding: bool = false;
 /** Commands completed since the counters were reset. */
 export let commandsDone: u32 = 0;
 
 export function setAutoConsume(on: bool): void {
   autoConsume = on;
+}
+
+export function setHolding(on: bool): void {
+  holding = on;
 }
 
 export function resetCommandCounters(): void {
@@ -126,6 +134,7 @@ export function stepCommands(limit: u32): u32 {
     // 1. Fetch.
     const index = queueIndex(cons, log2);
     const code = fetchAndExecute(entries + <u64>index * <u64>CMD_BYTES, index);
+    if (code == HELD) break;
     // 2. An error stops the queue at the failing entry.
     if (code != CERROR_NONE) {
       setReg32(REG_CMDQ_CONS, withCmdqconsERR(cons, code));
@@ -159,7 +168,7 @@ function fetchAndExecute(pa: u64, index: u32): u32 {
   if (guestFault) return CERROR_ABT;
   const opcode = cmdOpcode(COMMAND);
   if (tracing) trace(TRACE_KIND_COMMAND, 0, 0, 0, 0, 0, opcode, <u64>index, load<u64>(COMMAND));
-  return execute(COMMAND, opcode);
+  return holding && opcode == CMD_SYNC ? HELD : execute(COMMAND, opcode);
 }
 
 /** CERROR_ILL for a command of an absent feature; QEMU consumes some of them silently. */

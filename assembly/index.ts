@@ -6,6 +6,7 @@ import {
   rejectCommand,
   resetCommandCounters,
   setAutoConsume,
+  setHolding,
   stepCommands,
 } from "./command";
 import { configDecodes, flushConfigurations, resetConfigCounters } from "./config";
@@ -128,6 +129,11 @@ export function traceLength(): u32 {
 /** Whether register writes consume commands; `step` consumes up to `limit` when they do not. */
 export function autoConsume(on: u32): void {
   setAutoConsume(on != 0);
+}
+
+/** Whether `step` stops before a CMD_SYNC. */
+export function hold(on: u32): void {
+  setHolding(on != 0);
 }
 
 export function step(limit: u32): u32 {

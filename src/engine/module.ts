@@ -20,6 +20,7 @@ export interface EngineExports {
   traceOn(on: number): void;
   traceLength(): number;
   autoConsume(on: number): void;
+  hold(on: number): void;
   step(limit: number): number;
   reject(code: number): void;
   executeCommand(): number;

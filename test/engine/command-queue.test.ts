@@ -239,4 +239,22 @@ describe("stepping", () => {
     expect(rig.smmu.stepCommands()).toBe(1);
     expect(rig.queue().cons).toBe(5);
   });
+
+  test("a queue that is held stands still before each CMD_SYNC, and only there", async () => {
+    const rig = await Rig.ready();
+    const { engine } = rig.smmu;
+    engine.hold(1);
+    const all = command("CMD_TLBI_NSNH_ALL");
+    rig.submit(all, all, mark(0), all, mark(1));
+    expect(rig.queue()).toEqual({ cons: 2, error: 0, active: false });
+    expect([engine.step(9), marks(rig)]).toEqual([0, []]);
+    engine.hold(0);
+    expect([engine.step(1), marks(rig)]).toEqual([1, [0]]);
+    engine.hold(1);
+    expect([engine.step(9), rig.queue().cons]).toEqual([1, 4]);
+    engine.hold(0);
+    rig.write(R.CMDQ_PROD, rig.read(R.CMDQ_PROD));
+    expect([rig.queue().cons, marks(rig)]).toEqual([5, [0, 1]]);
+    expect(rig.smmu.counters.commands).toBe(5);
+  });
 });
