@@ -14,6 +14,7 @@ export {
   type RegionKind,
 } from "./engine/memory.ts";
 export { loadModule } from "./engine/module.ts";
+export { EnginePool, type EnginePoolOptions } from "./engine/pool/pool.ts";
 export { Smmu, type SmmuOptions } from "./engine/smmu.ts";
 export type {
   Attributes,

@@ -31,7 +31,7 @@ const PACKAGES: Record<string, string[]> = {
   build: ["node:", "assemblyscript", "assemblyscript/asc", "assemblyscript/transform", "esbuild"],
   capture: ["node:"],
   cli: ["node:"],
-  engine: ["node:fs/promises"],
+  engine: ["node:fs/promises", "node:worker_threads"],
   qtest: ["node:"],
   scenario: ["yaml"],
 };

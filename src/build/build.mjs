@@ -24,6 +24,8 @@ const stamp = join(dist, ".stamp");
 const SOURCES = ["src", "assembly", "bench", "package.json", "asconfig.json", "tsconfig.json"];
 /** The capture that the program has with it. */
 const BUILTIN = "s1-4k-strict-nobg";
+/** The script of a pool's threads. */
+const WORKER = "pool-worker.js";
 
 /** Newest modification time below a path. */
 function newest(path) {
@@ -68,12 +70,26 @@ const besideBundle = {
   },
 };
 
-/** Puts both modules inside the bundle, for pages that load one file. */
+/** Puts the script of a pool's threads, which was built before, inside the bundle. */
+const workerInsideBundle = {
+  name: "pool-worker-inside-bundle",
+  setup(build) {
+    build.onLoad({ filter: /pool[\\/]worker-source\.ts$/ }, () => {
+      const text = JSON.stringify(readFileSync(join(dist, WORKER), "utf8"));
+      return { contents: `export const workerSource = async () => ${text};`, loader: "ts" };
+    });
+  },
+};
+
+/** Puts both modules inside the bundle, and threads of a page, for pages that load one file. */
 const insideBundle = {
   name: "engine-inside-bundle",
   setup(build) {
     build.onResolve({ filter: /[\\/]wasm-source\.ts$/ }, (args) => ({
       path: join(dirname(args.importer), "wasm-inline.ts"),
+    }));
+    build.onResolve({ filter: /[\\/]threads\.ts$/ }, (args) => ({
+      path: join(dirname(args.importer), "threads-web.ts"),
     }));
   },
 };
@@ -95,15 +111,30 @@ function removeBundles() {
   }
 }
 
+/** One script without imports but Node's own, which it asks for only in Node. */
+async function bundleWorker() {
+  await esbuild.build({
+    ...common,
+    entryPoints: ["src/engine/pool/worker.ts"],
+    outfile: join(dist, WORKER),
+    platform: "browser",
+    format: "iife",
+    external: ["node:*"],
+    minify: true,
+    sourcemap: false,
+  });
+}
+
 async function bundle() {
   removeBundles();
-  const node = { ...common, platform: "node", plugins: [besideBundle] };
+  await bundleWorker();
+  const node = { ...common, platform: "node", plugins: [besideBundle, workerInsideBundle] };
   const browser = { ...common, platform: "browser", loader: { ".wasm": "binary" } };
   const exists = (path) => existsSync(join(root, path));
   await esbuild.build({ ...node, entryPoints: { index: "src/index.ts" }, outdir: "dist" });
   await esbuild.build({
     ...browser,
-    plugins: [insideBundle],
+    plugins: [insideBundle, workerInsideBundle],
     entryPoints: { browser: "src/index.ts" },
     outdir: "dist",
     minify: true,

@@ -23,8 +23,15 @@ export interface BatchAnswer {
   eventIndex: number;
 }
 
+/** Where `capacity` REQUEST and as many ANSWER records lie in linear memory. */
+export interface RingPlace {
+  readonly capacity: number;
+  readonly requestsLin: number;
+  readonly answersLin: number;
+}
+
 /** Requests and answers for up to `capacity` translations; reuse it for many runs. */
-export class BatchRing {
+export class BatchRing implements RingPlace {
   readonly capacity: number;
   /** Linear addresses of the REQUEST and ANSWER arrays. */
   readonly requestsLin: number;

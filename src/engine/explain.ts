@@ -3,6 +3,7 @@ import { getNarrow, getWide } from "../spec/abi.ts";
 import { TRACE, TRACE_FLAG, TRACE_KIND } from "../spec/abi-records.ts";
 import { CD } from "../spec/cd.ts";
 import { S1LEAF, S1TABLE } from "../spec/descriptor.ts";
+import { codeOf } from "../spec/field.ts";
 import { L1STD, STE } from "../spec/ste.ts";
 import { getField } from "../spec/word.ts";
 import type { HostMemory } from "./memory.ts";
@@ -11,14 +12,8 @@ import type { Step, StepWhat } from "./types.ts";
 /** Records kept for one operation (assembly/state.ts). */
 const TRACE_CAPACITY = 512;
 const LAST_LEVEL = 3;
-const HIT = Number(flagOf("HIT"));
-const UNBACKED = Number(flagOf("UNBACKED"));
-
-function flagOf(name: string): string {
-  const found = Object.entries(TRACE_FLAG.values).find(([, n]) => n === name);
-  if (found === undefined) throw new RangeError(`no trace flag ${name}`);
-  return found[0];
-}
+const HIT = codeOf(TRACE_FLAG, "HIT");
+const UNBACKED = codeOf(TRACE_FLAG, "UNBACKED");
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 

@@ -4,6 +4,7 @@ import { CACHE, MSI_SOURCE, MSI_WRITE, PENDING, RESULT } from "../spec/abi-recor
 import { ANSWER_META } from "../spec/abi-words.ts";
 import { CMD } from "../spec/command.ts";
 import { EVENT } from "../spec/event.ts";
+import { codeOf } from "../spec/field.ts";
 import { quirkWord } from "../spec/quirks.ts";
 import { STE } from "../spec/ste.ts";
 import { readHalves, wordsOf } from "../spec/word.ts";
@@ -12,6 +13,7 @@ import { readSteps } from "./explain.ts";
 import { type IdRegisters, QEMU_ID } from "./identity.ts";
 import type { AddressMap, HostMemory } from "./memory.ts";
 import { type EngineExports, instantiate, loadModule } from "./module.ts";
+import { PLACE } from "./place.ts";
 import { requestFlags } from "./request.ts";
 import type {
   CachePolicy,
@@ -31,8 +33,6 @@ const SIZES = Array.from({ length: 64 }, (_, bits) => 1n << BigInt(bits));
 /** Where the RESULT's ANSWER_META lies. */
 const META = offsetOf(RESULT, "meta");
 const PAGE = 4096;
-/** `place` numbers of assembly/index.ts. */
-const PLACE = { registers: 0, result: 1, event: 2, trace: 3, msi: 4, ste: 5, command: 6 };
 const STATUS = Object.values(ANSWER_META.field.status.values ?? {}).map((name) =>
   name.toLowerCase(),
 ) as TranslateStatus[];
@@ -47,12 +47,10 @@ const ID_OFFSETS: readonly [keyof IdRegisters, number][] = [
   ["aidr", 0x1c],
 ];
 
-const bitOf = (set: { values: Readonly<Record<number, string>> }, name: string): number =>
-  Number(Object.entries(set.values).find(([, n]) => n === name)?.[0] ?? 0);
 const POLICY: Readonly<Record<CachePolicy, number>> = {
-  none: bitOf(CACHE, "NONE"),
-  fast: bitOf(CACHE, "FAST"),
-  qemu: bitOf(CACHE, "QEMU"),
+  none: codeOf(CACHE, "NONE"),
+  fast: codeOf(CACHE, "FAST"),
+  qemu: codeOf(CACHE, "QEMU"),
 };
 /** How an SMMU is made. */
 export interface SmmuOptions {
@@ -113,7 +111,16 @@ export class Smmu {
     options: SmmuOptions = {},
   ): Promise<Smmu> {
     const module = options.module ?? (await loadModule(memory.shared));
-    const engine = await instantiate(memory.memory, module);
+    return Smmu.over(await instantiate(memory.memory, module), memory, map, options);
+  }
+
+  /** Makes an SMMU at reset of a fresh engine over `memory`. */
+  static over(
+    engine: EngineExports,
+    memory: HostMemory,
+    map: AddressMap,
+    options: SmmuOptions = {},
+  ): Smmu {
     const compat = options.compat ?? "arch";
     const at = memory.alloc(engine.stateBytes(), PAGE);
     const smmu = new Smmu(memory, map, compat, engine, at);
@@ -244,7 +251,7 @@ export class Smmu {
   /** Interrupt edges and undelivered MSIs since the last call. */
   takeInterrupts(): Interrupts {
     const word = this.#engine.pending();
-    const has = (name: string): boolean => (word & bitOf(PENDING, name)) !== 0;
+    const has = (name: string): boolean => (word & codeOf(PENDING, name)) !== 0;
     return {
       eventq: has("EVENTQ"),
       priq: has("PRIQ"),
@@ -258,7 +265,7 @@ export class Smmu {
   /** Reports an MSI of `takeInterrupts` that nothing took: its GERROR bit rises. */
   abortMsi(msi: SmmuMsi): void {
     const name = msi.source.toUpperCase().replace("-", "_");
-    this.#engine.msiAborted(bitOf(MSI_SOURCE, name));
+    this.#engine.msiAborted(codeOf(MSI_SOURCE, name));
   }
 
   #takeMsis(): SmmuMsi[] {

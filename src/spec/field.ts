@@ -31,6 +31,13 @@ export function enumeration(
   return { is: "enumeration", name, values, meanings };
 }
 
+/** Number of a named value. Throws a RangeError on a name that is not among them. */
+export function codeOf(set: Pick<Enumeration, "name" | "values">, name: string): number {
+  const found = Object.entries(set.values).find(([, n]) => n === name);
+  if (found === undefined) throw new RangeError(`${set.name} has no value ${name}`);
+  return Number(found[0]);
+}
+
 /** A field of bits [hi:lo]. */
 export function bits(
   hi: number,
