@@ -18,6 +18,8 @@ interface TestWindow {
   ready: boolean;
   isolated: boolean;
   routesHere(capture: string): Promise<unknown>;
+  poolAnswers(): Promise<{ lookups: number; requests: number } & Record<string, string[]>>;
+  poolRefusal(): Promise<string>;
   routesInWorker(capture: string): Promise<{ routes: unknown; seen: number[]; expected: number[] }>;
 }
 
@@ -80,6 +82,22 @@ test("a worker over shared memory of an isolated page gets them too", async () =
   expect(answer.routes).toEqual(await routesInNode());
   expect(answer.seen).toEqual(answer.expected);
   expect(answer.seen.some((byte) => byte !== 0)).toBe(true);
+});
+
+test("a pool of an isolated page follows its invalidations", async () => {
+  const page = await open(true);
+  const answers = await page.evaluate(() => (globalThis as unknown as TestWindow).poolAnswers());
+  expect(answers.before).toEqual(["0x48000000"]);
+  expect(answers.after).toEqual(["0x49000000"]);
+  const possible = ["0x48000000", "0x49000000", "event"];
+  expect(answers.during.filter((page) => !possible.includes(page))).toEqual([]);
+  expect(answers.lookups).toBeGreaterThan(answers.requests * 2);
+});
+
+test("a page without cross-origin isolation is told why it has no pool", async () => {
+  const page = await open(false);
+  const reason = await page.evaluate(() => (globalThis as unknown as TestWindow).poolRefusal());
+  expect(reason).toContain("Cross-Origin-Opener-Policy: same-origin");
 });
 
 test("the README's page snippet resolves the vectors", async () => {

@@ -109,8 +109,12 @@ export class Rig implements TableMemory {
     const map = new AddressMap(memory);
     map.mapRam(RAM, RAM_BYTES);
     const id = options.id ?? (options.compat === "qemu" ? undefined : FULL_ID);
-    const smmu = await Smmu.create(memory, map, { ...options, ...(id && { id }) });
-    return new Rig(memory, map, smmu, options);
+    return Rig.of(await Smmu.create(memory, map, { ...options, ...(id && { id }) }), options);
+  }
+
+  /** A rig around an SMMU at reset whose map has RAM_BYTES of RAM at RAM. */
+  static of(smmu: Smmu, options: RigOptions = {}): Rig {
+    return new Rig(smmu.memory, smmu.map, smmu, options);
   }
 
   /** Enabled, with empty queues and a linear stream table of 256 invalid STEs. */

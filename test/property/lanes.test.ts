@@ -5,6 +5,7 @@ import { Smmu } from "../../src/engine/smmu.ts";
 import type { TranslateRequest } from "../../src/engine/types.ts";
 import { type GeneratedCase, randomCase } from "./generate.ts";
 import { RAM_RANGES } from "./layout.ts";
+import { drawNear } from "./requests.ts";
 import { Draw, Prng } from "./source.ts";
 
 const CASES = 4000;
@@ -13,19 +14,6 @@ const EVENTQ_LOG2 = 12n;
 const EVENTQ_BYTES = 32 << 12;
 const QUEUES = [0x7ff0_0000n, 0x7ff8_0000n] as const;
 const EVENTQ_PROD = 0x100a8;
-
-/** A request of the case, near the one that was drawn: same page, a neighbour, another access. */
-function near(draw: Draw, c: GeneratedCase): TranslateRequest {
-  const request: TranslateRequest = { ...draw.pick(c.requests) };
-  const kind = draw.below(10);
-  if (kind < 3) request.iova ^= BigInt(draw.below(4096));
-  else if (kind < 5) request.iova ^= BigInt(draw.below(8)) << 12n;
-  else if (kind === 5) request.iova ^= 1n << BigInt(draw.below(64));
-  if (draw.chance(15)) request.write = !request.write;
-  if (draw.chance(15)) request.privileged = !request.privileged;
-  if (draw.chance(3)) request.sid = (request.sid ^ (1 << draw.below(4))) >>> 0;
-  return request;
-}
 
 /** Two engines over one memory; tracing keeps the second one from interleaving. */
 async function createPair() {
@@ -88,7 +76,9 @@ async function compare(seeds: Iterable<number>): Promise<number> {
     pair.load(c);
     // The second ring finds what the first one cached.
     for (const caches of ["cold", "warm"]) {
-      const requests = Array.from({ length: draw.between(1, CAPACITY) }, () => near(draw, c));
+      const requests = Array.from({ length: draw.between(1, CAPACITY) }, () =>
+        drawNear(draw, c.requests),
+      );
       const [lanes, serial] = pair.run(requests);
       expect(lanes, `seed ${seed}, ${caches}`).toEqual(serial);
       requested += requests.length;

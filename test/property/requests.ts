@@ -57,3 +57,16 @@ export function drawRequests(
   }
   return requests;
 }
+
+/** A request near one of `requests`: in the same page, in a neighbour, or of another access. */
+export function drawNear(draw: Draw, requests: readonly GeneratedRequest[]): GeneratedRequest {
+  const request = { ...draw.pick(requests) };
+  const kind = draw.below(10);
+  if (kind < 3) request.iova ^= BigInt(draw.below(4096));
+  else if (kind < 5) request.iova ^= BigInt(draw.below(8)) << 12n;
+  else if (kind === 5) request.iova ^= 1n << BigInt(draw.below(64));
+  if (draw.chance(15)) request.write = !request.write;
+  if (draw.chance(15)) request.privileged = !request.privileged;
+  if (draw.chance(3)) request.sid = (request.sid ^ (1 << draw.below(4))) >>> 0;
+  return request;
+}

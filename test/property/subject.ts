@@ -108,12 +108,21 @@ export class Subject {
     cache: CachePolicy,
     eventqLog2 = EVENTQ_LOG2,
   ): Promise<Subject> {
-    const memory = HostMemory.create();
+    const map = Subject.mapOf(HostMemory.create());
+    return Subject.of(await Smmu.create(map.memory, map, { compat: mode, cache }), eventqLog2);
+  }
+
+  /** A map of `memory` with the RAM of all cases. */
+  static mapOf(memory: HostMemory): AddressMap {
     const map = new AddressMap(memory);
     for (const { base, bytes } of RAM_RANGES) map.mapRam(base, bytes);
     map.mapRam(EVENTQ_AT, 0x2000);
-    const smmu = await Smmu.create(memory, map, { compat: mode, cache });
-    return new Subject(smmu, map, mode, eventqLog2);
+    return map;
+  }
+
+  /** An SMMU over a map of `mapOf` as the subject. */
+  static of(smmu: Smmu, eventqLog2 = EVENTQ_LOG2): Subject {
+    return new Subject(smmu, smmu.map, smmu.compat, eventqLog2);
   }
 
   /** Puts a case's memory and registers in place and empties the caches. */
