@@ -72,14 +72,15 @@ class Mapper {
   }
 }
 
-/** `pages` pages that one stream uses at random. */
+/** `pages` pages that one stream uses at random. Workers need `shared` memory. */
 export function resident(
   pages: number,
   nested: boolean,
   policy: Policy = "fast",
   requests = RESIDENT_REQUESTS,
+  shared = false,
 ): Case {
-  const world = new World(16 * MIB);
+  const world = new World(16 * MIB, shared);
   const mapper = new Mapper(world, nested);
   const random = randomNumbers(pages);
   for (let i = 0; i < pages; i++) mapper.map(IOVA_BASE + i * PAGE, OUTPUT_BASE + i * PAGE);
@@ -153,8 +154,8 @@ export function dense(nested: boolean, passes: number, tables = COLD_TABLES): Ca
  * As many tables above the last ones, full of pointers to them: a request misses the processor's
  * caches at two descriptors, one behind the other.
  */
-export function sparse(passes: number, tables = COLD_TABLES): Case {
-  const world = new World(tables * PAGE * 2 + 64 * MIB);
+export function sparse(passes: number, tables = COLD_TABLES, shared = false): Case {
+  const world = new World(tables * PAGE * 2 + 64 * MIB, shared);
   const mapper = new Mapper(world, false);
   const { first } = mapper;
   const leaves = Array.from({ length: tables }, (_, i) => first.leaf(OUTPUT_BASE + i * LEAF_SPAN));

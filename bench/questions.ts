@@ -8,6 +8,7 @@ import { processes } from "./process.ts";
 import type { Question } from "./question.ts";
 import { single } from "./single.ts";
 import { question as walks } from "./walks.ts";
+import { workers } from "./workers.ts";
 
 export const QUESTIONS: readonly Question[] = [
   hits,
@@ -17,5 +18,6 @@ export const QUESTIONS: readonly Question[] = [
   doorbell,
   its,
   single,
+  workers,
   processes,
 ];
