@@ -91,7 +91,7 @@ import { el2World, executeTlbi, ignoredTag, vmidWildcard } from "./tlbi";
 import { trace, tracing } from "./trace";
 
 /** No CERROR code: the command is a CMD_SYNC that its owner holds back. */
-const HELD: u32 = 0x80;
+const HELD: u32 = 0x3f;
 const PRI_RESP_RESERVED: u32 = 3;
 const CS_RESERVED: u32 = 3;
 /** CMD_CFGI_STE_RANGE covers 2^(Range+1) StreamIDs. */
@@ -99,17 +99,11 @@ const RANGE_BIAS: u32 = 1;
 
 /** Whether register writes consume commands at once; a race explorer steps them instead. */
 let autoConsume: bool = true;
-/** Whether the queue waits before a CMD_SYNC: others have to acknowledge what came before it. */
-let holding: bool = false;
 /** Commands completed since the counters were reset. */
 export let commandsDone: u32 = 0;
 
 export function setAutoConsume(on: bool): void {
   autoConsume = on;
-}
-
-export function setHolding(on: bool): void {
-  holding = on;
 }
 
 export function resetCommandCounters(): void {
@@ -118,11 +112,14 @@ export function resetCommandCounters(): void {
 
 /** Consumes what a register write made available, unless commands are stepped. */
 export function consumeCommands(): void {
-  if (autoConsume) stepCommands(~(<u32>0));
+  if (autoConsume) stepCommands(~(<u32>0), false);
 }
 
-/** Consumes at most `limit` commands and gives their number (4.1.2). */
-export function stepCommands(limit: u32): u32 {
+/**
+ * Consumes at most `limit` commands and gives their number (4.1.2). `hold` stops before a CMD_SYNC:
+ * others have to acknowledge what came before it.
+ */
+export function stepCommands(limit: u32, hold: bool): u32 {
   const base = reg64(REG_CMDQ_BASE);
   const log2 = queueLog2(base, cmdqLog2Max);
   const entries = queueAddress(base, log2, <u32>CMD_BYTES);
@@ -133,7 +130,7 @@ export function stepCommands(limit: u32): u32 {
     if (queueEmpty(reg32(REG_CMDQ_PROD), cons, log2)) break;
     // 1. Fetch.
     const index = queueIndex(cons, log2);
-    const code = fetchAndExecute(entries + <u64>index * <u64>CMD_BYTES, index);
+    const code = fetchAndExecute(entries + <u64>index * <u64>CMD_BYTES, index, hold);
     if (code == HELD) break;
     // 2. An error stops the queue at the failing entry.
     if (code != CERROR_NONE) {
@@ -161,14 +158,14 @@ export function rejectCommand(code: u32): void {
   if (commandsDone) commandsDone--;
 }
 
-function fetchAndExecute(pa: u64, index: u32): u32 {
+function fetchAndExecute(pa: u64, index: u32, hold: bool): u32 {
   clearGuestFault();
   store<u64>(COMMAND, load64(pa));
   store<u64>(COMMAND, load64(pa + 8), 8);
   if (guestFault) return CERROR_ABT;
   const opcode = cmdOpcode(COMMAND);
   if (tracing) trace(TRACE_KIND_COMMAND, 0, 0, 0, 0, 0, opcode, <u64>index, load<u64>(COMMAND));
-  return holding && opcode == CMD_SYNC ? HELD : execute(COMMAND, opcode);
+  return hold && opcode == CMD_SYNC ? HELD : execute(COMMAND, opcode);
 }
 
 /** CERROR_ILL for a command of an absent feature; QEMU consumes some of them silently. */

@@ -6,7 +6,6 @@ import {
   rejectCommand,
   resetCommandCounters,
   setAutoConsume,
-  setHolding,
   stepCommands,
 } from "./command";
 import { configDecodes, flushConfigurations, resetConfigCounters } from "./config";
@@ -126,19 +125,17 @@ export function traceLength(): u32 {
   return traceCount;
 }
 
-/** Whether register writes consume commands; `step` consumes up to `limit` when they do not. */
+/**
+ * Whether register writes consume commands; `step` consumes up to `limit` when they do not, with
+ * `hold` none from a CMD_SYNC on.
+ */
 export function autoConsume(on: u32): void {
   setAutoConsume(on != 0);
 }
 
-/** Whether `step` stops before a CMD_SYNC. */
-export function hold(on: u32): void {
-  setHolding(on != 0);
-}
-
-export function step(limit: u32): u32 {
+export function step(limit: u32, hold: u32): u32 {
   beginTrace();
-  return stepCommands(limit);
+  return stepCommands(limit, hold != 0);
 }
 
 /** Refuses the command that the last step consumed: the queue stops at it with a CERROR code. */

@@ -20,8 +20,7 @@ export interface EngineExports {
   traceOn(on: number): void;
   traceLength(): number;
   autoConsume(on: number): void;
-  hold(on: number): void;
-  step(limit: number): number;
+  step(limit: number, hold?: number): number;
   reject(code: number): void;
   executeCommand(): number;
   findSte(sid: number): number;

@@ -57,7 +57,6 @@ export class Primary {
   #registers = 0;
   #command = 0;
   #auto = true;
-  #holding = false;
 
   constructor(memory: HostMemory, engine: EngineExports, log: PoolLog) {
     this.#memory = memory;
@@ -77,7 +76,6 @@ export class Primary {
       init: (at) => {
         engine.init(at);
         engine.autoConsume(0);
-        engine.hold(1);
         this.#words = new Int32Array(this.#memory.memory.buffer);
         this.#bytes = new Uint8Array(this.#words.buffer);
         this.#registers = engine.place(PLACE.registers) / 4;
@@ -114,7 +112,7 @@ export class Primary {
         after(() => {
           engine.mmioWrite(offset, size, value);
           this.#share();
-          if (this.#auto) this.#consume(ALL);
+          if (this.#auto) this.#consume(ALL, false);
         }),
     };
   }
@@ -125,10 +123,7 @@ export class Primary {
       autoConsume: (on) => {
         this.#auto = on !== 0;
       },
-      hold: (on) => {
-        this.#holding = on !== 0;
-      },
-      step: (limit) => this.#consume(limit),
+      step: (limit, hold) => this.#consume(limit, hold === 1),
       executeCommand: () => {
         if (this.#isSync()) this.#log.settle();
         const error = this.#engine.executeCommand();
@@ -173,19 +168,16 @@ export class Primary {
    * Consumes up to `limit` commands. Before a CMD_SYNC the queue stands still until the workers
    * have done everything before it.
    */
-  #consume(limit: number): number {
+  #consume(limit: number, hold: boolean): number {
     const engine = this.#engine;
     let done = 0;
     for (; done < limit; done++) {
       if (this.#register(CMDQ_PROD.offset) === this.#register(CMDQ_CONS.offset)) break;
-      if (engine.step(1) === 0) {
+      if (engine.step(1, 1) === 0) {
         // The queue has stopped, is empty beside an error code, or is at a CMD_SYNC.
-        if (this.#holding) break;
+        if (hold) break;
         this.#log.settle();
-        engine.hold(0);
-        const stepped = engine.step(1);
-        engine.hold(1);
-        if (stepped === 0) break;
+        if (engine.step(1, 0) === 0) break;
       }
       this.#forward();
     }
