@@ -3,7 +3,7 @@
 
 import { neededPermission } from "./access";
 import { finishStage2 } from "./combine";
-import { markFractured } from "./contextid";
+import { noteCut } from "./contextid";
 import { PERM_PW } from "./descriptor";
 import { raiseStage1Fault, raiseStage2Fault } from "./fault";
 import { effectiveVa, halfOf } from "./half";
@@ -259,7 +259,7 @@ export function insertInput(p: usize, iova: u64): void {
     return;
   }
   const fractured = stage == STAGE_NESTED && s2Bits < s1Bits;
-  if (fractured) markFractured(configWorld(p), <u32>configVmid(p), <u32>configAsid(p));
+  if (fractured) noteCut(configWorld(p), <u32>configVmid(p), <u32>configAsid(p), s1Bits);
   noteInsert(p, stage, iova, outBits, outAddress);
   const data = tlbData(outAddress, outBits, outPerms, outAttr, outSh);
   tlbInsert(configTag(p), keyOf(p, iova), markTlbData(data, s1Global, fractured), false);

@@ -15,7 +15,7 @@ import {
   stage2Present,
   stallModel,
 } from "./features";
-import { clearGuestFault, guestFault, load64 } from "./guest";
+import { loadPair } from "./guest";
 import {
   globalErrorActive,
   raiseGlobalError,
@@ -37,7 +37,6 @@ import {
   CERROR_NONE,
   CMD_ATC_INV,
   CMD_BYTES,
-  CMD_CFGI_CD,
   CMD_CFGI_CD_ALL,
   CMD_CFGI_STE,
   CMD_CFGI_STE_RANGE,
@@ -50,7 +49,6 @@ import {
   CMD_SYNC,
   CMD_TLBI_EL2_ALL,
   CMD_TLBI_EL2_ASID,
-  CMD_TLBI_EL2_VA,
   CMD_TLBI_EL2_VAA,
   CMD_TLBI_EL3_ALL,
   CMD_TLBI_EL3_VA,
@@ -84,10 +82,10 @@ import {
   withCmdqconsERR,
   withGerrorCMDQ_ERR,
 } from "./layout/register";
-import { queueAddress, queueEmpty, queueIndex, queueLog2, queueNext, queuePrevious } from "./queue";
+import { queueAddress, queueEmpty, queueIndex, queueLog2, queueNext, queueWrap } from "./queue";
 import { reg32, reg64, setReg32 } from "./regfile";
 import { COMMAND } from "./state";
-import { el2World, executeTlbi, ignoredTag, vmidWildcard } from "./tlbi";
+import { beginInvalidations, el2World, executeByAddress, ignoredTag, vmidWildcard } from "./tlbi";
 import { trace, tracing } from "./trace";
 
 /** No CERROR code: the command is a CMD_SYNC that its owner holds back. */
@@ -116,32 +114,37 @@ export function consumeCommands(): void {
 }
 
 /**
- * Consumes at most `limit` commands and gives their number (4.1.2). `hold` stops before a CMD_SYNC:
- * others have to acknowledge what came before it.
+ * Consumes at most `limit` commands and gives their number (4.1.2). No command moves PROD, CMDQEN
+ * or the error: they are looked at once, and CONS is left where the queue stops. `hold` stops it
+ * before a CMD_SYNC: others have to acknowledge what came before.
  */
 export function stepCommands(limit: u32, hold: bool): u32 {
+  const error = withGerrorCMDQ_ERR(0, 1);
+  if (!cr0CMDQEN(reg32(REG_CR0)) || globalErrorActive(error)) return 0;
   const base = reg64(REG_CMDQ_BASE);
   const log2 = queueLog2(base, cmdqLog2Max);
   const entries = queueAddress(base, log2, <u32>CMD_BYTES);
-  const error = withGerrorCMDQ_ERR(0, 1);
+  const wrap = queueWrap(log2);
+  const prod = reg32(REG_CMDQ_PROD);
+  let cons = reg32(REG_CMDQ_CONS);
   let done: u32 = 0;
-  while (done < limit && cr0CMDQEN(reg32(REG_CR0)) && !globalErrorActive(error)) {
-    const cons = reg32(REG_CMDQ_CONS);
-    if (queueEmpty(reg32(REG_CMDQ_PROD), cons, log2)) break;
+  beginInvalidations();
+  while (done < limit && !queueEmpty(prod, cons, wrap)) {
     // 1. Fetch.
-    const index = queueIndex(cons, log2);
+    const index = queueIndex(cons, wrap);
     const code = fetchAndExecute(entries + <u64>index * <u64>CMD_BYTES, index, hold);
     if (code == HELD) break;
     // 2. An error stops the queue at the failing entry.
     if (code != CERROR_NONE) {
-      setReg32(REG_CMDQ_CONS, withCmdqconsERR(cons, code));
+      cons = withCmdqconsERR(cons, code);
       raiseGlobalError(error);
       break;
     }
     // 3. Consumed.
-    setReg32(REG_CMDQ_CONS, queueNext(cons, log2));
+    cons = queueNext(cons, wrap, 1);
     done++;
   }
+  setReg32(REG_CMDQ_CONS, cons);
   commandsDone += done;
   return done;
 }
@@ -151,64 +154,66 @@ export function stepCommands(limit: u32, hold: bool): u32 {
  * it and the queue stops with the CERROR code.
  */
 export function rejectCommand(code: u32): void {
-  const log2 = queueLog2(reg64(REG_CMDQ_BASE), cmdqLog2Max);
-  const cons = queuePrevious(reg32(REG_CMDQ_CONS), log2);
+  const wrap = queueWrap(queueLog2(reg64(REG_CMDQ_BASE), cmdqLog2Max));
+  const cons = queueNext(reg32(REG_CMDQ_CONS), wrap, ~(<u32>0));
   setReg32(REG_CMDQ_CONS, withCmdqconsERR(cons, code));
   raiseGlobalError(withGerrorCMDQ_ERR(0, 1));
   if (commandsDone) commandsDone--;
 }
 
+/** @inline */
 function fetchAndExecute(pa: u64, index: u32, hold: bool): u32 {
-  clearGuestFault();
-  store<u64>(COMMAND, load64(pa));
-  store<u64>(COMMAND, load64(pa + 8), 8);
-  if (guestFault) return CERROR_ABT;
+  if (!loadPair(pa, COMMAND)) return CERROR_ABT;
   const opcode = cmdOpcode(COMMAND);
   if (tracing) trace(TRACE_KIND_COMMAND, 0, 0, 0, 0, 0, opcode, <u64>index, load<u64>(COMMAND));
   return hold && opcode == CMD_SYNC ? HELD : execute(COMMAND, opcode);
 }
 
 /** CERROR_ILL for a command of an absent feature; QEMU consumes some of them silently. */
-function absent(silent: bool): u32 {
-  return silent && hasQuirk(Q_SILENT_COMMANDS) ? CERROR_NONE : CERROR_ILL;
+function absent(): u32 {
+  return hasQuirk(Q_SILENT_COMMANDS) ? CERROR_NONE : CERROR_ILL;
+}
+
+/** Executes the command that another queue fetched into COMMAND; gives a CERROR code. */
+export function executeForeign(): u32 {
+  beginInvalidations();
+  return execute(COMMAND, cmdOpcode(COMMAND));
 }
 
 /** Executes one command; gives a CERROR code. */
-export function execute(c: usize, opcode: u32): u32 {
+function execute(c: usize, opcode: u32): u32 {
+  if (opcode == CMD_SYNC) return executeSync(c);
+  if (opcode >= CMD_TLBI_NH_ALL && opcode <= CMD_TLBI_NSNH_ALL) return executeTlbi(c, opcode);
+  if (opcode >= CMD_CFGI_STE && opcode <= CMD_CFGI_CD_ALL) return executeCfgi(c, opcode);
+  if (opcode == CMD_CFGI_VMS_PIDM) {
+    const legal = mpamPresent && !cmdSSec(c) && !hasQuirk(Q_SILENT_COMMANDS);
+    return legal ? CERROR_NONE : CERROR_ILL;
+  }
+  return executeHint(c, opcode);
+}
+
+/** Commands that have no effect here: prefetches, and those of what is never outstanding. */
+function executeHint(c: usize, opcode: u32): u32 {
+  let present: bool;
   switch (opcode) {
     case CMD_PREFETCH_CONFIG:
     case CMD_PREFETCH_ADDR:
-      return cmdSSec(c) && !hasQuirk(Q_SILENT_COMMANDS) ? CERROR_ILL : CERROR_NONE;
-    case CMD_CFGI_STE:
-    case CMD_CFGI_STE_RANGE:
-    case CMD_CFGI_CD:
-    case CMD_CFGI_CD_ALL:
-      return executeCfgi(c, opcode);
-    case CMD_CFGI_VMS_PIDM:
-      if (!mpamPresent || hasQuirk(Q_SILENT_COMMANDS)) return CERROR_ILL;
-      return cmdSSec(c) ? CERROR_ILL : CERROR_NONE;
+      present = true;
+      break;
     case CMD_ATC_INV:
-      return atsPresent && !cmdSSec(c) ? CERROR_NONE : absent(true);
+      present = atsPresent;
+      break;
     case CMD_PRI_RESP:
-      if (!priPresent || cmdSSec(c)) return absent(true);
-      return cmdPRI_RESP_Resp(c) == PRI_RESP_RESERVED ? absent(true) : CERROR_NONE;
+      present = priPresent && cmdPRI_RESP_Resp(c) != PRI_RESP_RESERVED;
+      break;
     case CMD_RESUME:
     case CMD_STALL_TERM:
-      return stallModel != 1 && !cmdSSec(c) ? CERROR_NONE : absent(true);
-    case CMD_SYNC:
-      return executeSync(c);
-    case CMD_TLBI_EL3_ALL:
-    case CMD_TLBI_EL3_VA:
-      return absent(true);
-    case CMD_TLBI_EL2_ALL:
-    case CMD_TLBI_EL2_ASID:
-    case CMD_TLBI_EL2_VA:
-    case CMD_TLBI_EL2_VAA:
-      if (!stage1Present || !hypPresent) return absent(true);
-      return executeEl2(c, opcode);
+      present = stallModel != 1;
+      break;
     default:
-      return executeNs(c, opcode);
+      return CERROR_ILL;
   }
+  return present && !cmdSSec(c) ? CERROR_NONE : absent();
 }
 
 /** Configuration invalidations (4.3). */
@@ -224,36 +229,34 @@ function executeCfgi(c: usize, opcode: u32): u32 {
   return CERROR_NONE;
 }
 
-/** Non-secure EL1 and stage 2 invalidations (4.4). */
+/** TLB invalidations by world (4.4). EL3's are never there. @inline */
+function executeTlbi(c: usize, opcode: u32): u32 {
+  if (opcode == CMD_TLBI_EL3_ALL || opcode == CMD_TLBI_EL3_VA) return absent();
+  if (opcode < CMD_TLBI_EL2_ALL || opcode > CMD_TLBI_EL2_VAA) return executeNs(c, opcode);
+  return stage1Present && hypPresent ? executeEl2(c, opcode) : absent();
+}
+
+/** Non-secure EL1 and stage 2 invalidations (4.4). @inline */
 function executeNs(c: usize, opcode: u32): u32 {
-  const vmid = cmdTLBI_VMID(c);
-  switch (opcode) {
-    case CMD_TLBI_NSNH_ALL:
-      invalidateAllVmids();
-      return CERROR_NONE;
-    case CMD_TLBI_NH_ALL:
-      if (!stage1Present) return CERROR_ILL;
-      if (vmidWildcard()) invalidateAllVmids();
-      else if (!ignoredTag(c, false)) invalidateVmidStage1(vmid);
-      return CERROR_NONE;
-    case CMD_TLBI_NH_ASID:
-      if (!stage1Present) return CERROR_ILL;
-      if (vmidWildcard()) invalidateAllVmids();
-      else if (!ignoredTag(c, true)) invalidateAsid(CONTEXT_EL1, vmid, cmdTLBI_ASID(c));
-      return CERROR_NONE;
-    case CMD_TLBI_S12_VMALL:
-      if (!stage2Present) return CERROR_ILL;
-      if (vmidWildcard()) invalidateAllVmids();
-      else if (!ignoredTag(c, false)) invalidateVmid(vmid);
-      return CERROR_NONE;
-    case CMD_TLBI_NH_VA:
-    case CMD_TLBI_NH_VAA:
-      return stage1Present ? executeTlbi(c, opcode, CONTEXT_EL1) : CERROR_ILL;
-    case CMD_TLBI_S2_IPA:
-      return stage2Present ? executeTlbi(c, opcode, CONTEXT_EL1) : CERROR_ILL;
-    default:
-      return CERROR_ILL;
+  // 1. Gates: NSNH_ALL is valid everywhere, others need their stage.
+  const all = opcode == CMD_TLBI_NSNH_ALL;
+  const byIpa = opcode == CMD_TLBI_S2_IPA;
+  const second = byIpa || opcode == CMD_TLBI_S12_VMALL;
+  if (!all && !second && opcode > CMD_TLBI_NH_VAA) return CERROR_ILL;
+  if (!all && !(second ? stage2Present : stage1Present)) return CERROR_ILL;
+  // 2. By address.
+  if (byIpa || opcode == CMD_TLBI_NH_VA || opcode == CMD_TLBI_NH_VAA) {
+    return executeByAddress(c, opcode, CONTEXT_EL1);
   }
+  // 3. By tag.
+  const vmid = cmdTLBI_VMID(c);
+  const byAsid = opcode == CMD_TLBI_NH_ASID;
+  if (all || vmidWildcard) invalidateAllVmids();
+  else if (ignoredTag(c, byAsid)) return CERROR_NONE;
+  else if (byAsid) invalidateAsid(CONTEXT_EL1, vmid, cmdTLBI_ASID(c));
+  else if (second) invalidateVmid(vmid);
+  else invalidateVmidStage1(vmid);
+  return CERROR_NONE;
 }
 
 /** NS-EL2 invalidations: CR2.E2H chooses the world of all but EL2_ALL. */
@@ -266,7 +269,7 @@ function executeEl2(c: usize, opcode: u32): u32 {
     if (!ignoredTag(c, true)) invalidateAsid(el2World(), 0, cmdTLBI_ASID(c));
     return CERROR_NONE;
   }
-  return executeTlbi(c, opcode, el2World());
+  return executeByAddress(c, opcode, el2World());
 }
 
 /** CMD_SYNC: everything before it is complete here, so only the signal remains (4.7.3). */

@@ -40,6 +40,7 @@ const EMPTY: u32 = 0;
 const PRESENT: u32 = 1;
 const REMOVED: u32 = 2;
 
+/** Configurations that were put into the cache since it was emptied. */
 let entriesUsed: u32 = 0;
 /** Configurations decoded from memory since the counters were reset. */
 export let configDecodes: u32 = 0;
@@ -98,7 +99,6 @@ function placeFast(sid: u32): usize {
 
 function placeQemu(sid: u32): usize {
   if (entriesUsed >= QEMU_ENTRIES_MAX) flushConfigurations();
-  entriesUsed++;
   let index = (sid * HASH) >> ENTRY_SHIFT;
   while (configPresent(entryAt(index)) == PRESENT) index = (index + 1) & (ENTRIES - 1);
   return entryAt(index);
@@ -123,6 +123,7 @@ export function configuration(sid: u32, ssv: bool, ssid: u32): usize {
   const p = cachePolicy == CACHE_QEMU ? placeQemu(sid) : placeFast(sid);
   memory.copy(p, CONFIG_SCRATCH, CONFIG_BYTES);
   setConfigPresent(p, PRESENT);
+  entriesUsed++;
   return p;
 }
 
@@ -143,13 +144,15 @@ export function boundConfiguration(sid: u32, flags: u32, mayBind: bool): usize {
   return p;
 }
 
-/** Empties the cache. */
+/** Empties the cache, if anything was put into it since it was last emptied. */
 export function flushConfigurations(): void {
+  if (entriesUsed == 0) return;
   memory.fill(CONFIG_CACHE, 0, <usize>ENTRIES * ENTRY_BYTES);
   entriesUsed = 0;
 }
 
 function removeSid(sid: u32): void {
+  if (entriesUsed == 0) return;
   if (cachePolicy == CACHE_QEMU) {
     removeQemu(sid, ones(0));
     return;

@@ -12,7 +12,7 @@ import {
   tableEnabled,
   tableIllegal,
 } from "./context";
-import { CONTEXT_STAGE2, contextEpoch, contextId, reserveContexts } from "./contextid";
+import { CONTEXT_STAGE2, contextEpoch, contextTag, nobodysTag, reserveContexts } from "./contextid";
 import { faultType, raiseConfigFault, reportFaultAsRead } from "./fault";
 import {
   e0pdPresent,
@@ -160,7 +160,6 @@ import {
 } from "./ste";
 import { fetchSte } from "./stream";
 import { translateStructure } from "./structure";
-import { contextTag } from "./tlb";
 import { trace, tracing } from "./trace";
 
 /** Config values below this abort. */
@@ -324,13 +323,13 @@ function selectSubstream(p: usize, ssv: bool, ssid: u32): u32 {
 export function bindContexts(p: usize): void {
   reserveContexts();
   const vmid = <u32>max(configVmid(p), 0);
-  const stage2 = contextId(CONTEXT_STAGE2, vmid, 0);
-  setConfigTagS2(p, contextTag(stage2));
+  const stage2 = contextTag(CONTEXT_STAGE2, vmid, 0);
+  setConfigTagS2(p, stage2);
   const asid = <u32>max(configAsid(p), 0);
-  const own = configStage(p) == STAGE_S2 ? stage2 : contextId(configWorld(p), vmid, asid);
-  // A stream that is not cached, or does not translate, has no tag: nothing is found under it.
+  const own = configStage(p) == STAGE_S2 ? stage2 : contextTag(configWorld(p), vmid, asid);
+  // A stream that is not cached, or does not translate: nothing is ever found under its tag.
   const translates = configStage(p) != STAGE_BYPASS && configStage(p) != STAGE_ABORT;
-  setConfigTag(p, translates && configCached(p) ? contextTag(own) : 0);
+  setConfigTag(p, translates && configCached(p) ? own : nobodysTag());
   setConfigCut(p, 0);
   setConfigEpoch(p, contextEpoch);
 }

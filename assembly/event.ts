@@ -42,7 +42,15 @@ import {
   withEventqprodOVFLG,
   withGerrorEVENTQ_ABT_ERR,
 } from "./layout/register";
-import { queueAddress, queueEmpty, queueFull, queueIndex, queueLog2, queueNext } from "./queue";
+import {
+  queueAddress,
+  queueEmpty,
+  queueFull,
+  queueIndex,
+  queueLog2,
+  queueNext,
+  queueWrap,
+} from "./queue";
 import { reg32, reg64, setReg32 } from "./regfile";
 import { EVENT, LAST_EVENT } from "./state";
 
@@ -163,24 +171,25 @@ export function recordEvent(merge: bool): bool {
   const log2 = queueLog2(base, eventqLog2Max);
   const prod = reg32(REG_EVENTQ_PROD);
   const cons = reg32(REG_EVENTQ_CONS);
-  const empty = queueEmpty(prod, cons, log2);
+  const wrap = queueWrap(log2);
+  const empty = queueEmpty(prod, cons, wrap);
   // 2. A record like the newest unread one may be merged with it.
   if (merging && lastValid && !empty && (merge || mergesAlways(eventEventID(EVENT)))) {
     if (matchesLast()) return true;
   }
   // 3. A full queue loses the record.
-  if (queueFull(prod, cons, log2)) {
+  if (queueFull(prod, cons, wrap)) {
     dropRecord(prod, cons);
     return false;
   }
   // 4. The record becomes visible before PROD moves.
-  const index = queueIndex(prod, log2);
+  const index = queueIndex(prod, wrap);
   const pa = queueAddress(base, log2, <u32>EVENT_BYTES) + <u64>index * <u64>EVENT_BYTES;
   if (!writeRecord(pa)) {
     raiseGlobalError(aborted);
     return false;
   }
-  setReg32(REG_EVENTQ_PROD, queueNext(prod, log2));
+  setReg32(REG_EVENTQ_PROD, queueNext(prod, wrap, 1));
   memory.copy(LAST_EVENT, EVENT, EVENT_BYTES);
   lastValid = true;
   eventIndex = index;

@@ -129,6 +129,17 @@ export function countLoads(count: u32): void {
   guestReads += count;
 }
 
+/** Copies two words from a multiple of 16, each with one atomic load; false where nothing is. */
+export function loadPair(pa: u64, to: usize): bool {
+  guestReads += 2;
+  const offset = pa - ramBase;
+  const lin = offset < ramBytes ? ramLin + <u32>offset : linOfLoad(pa);
+  if (lin == 0) return false;
+  store<u64>(to, atomic.load<u64>(lin));
+  store<u64>(to, atomic.load<u64>(lin, 8), 8);
+  return true;
+}
+
 /** Loads 32 bits; sets `guestFault` outside every region. */
 export function load32(pa: u64): u32 {
   guestReads++;

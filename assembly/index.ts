@@ -2,7 +2,7 @@
 import { cacheHits, cacheLookups, resetCacheCounters, setCachePolicy } from "./cache";
 import {
   commandsDone,
-  execute,
+  executeForeign,
   rejectCommand,
   resetCommandCounters,
   setAutoConsume,
@@ -14,7 +14,6 @@ import { deriveFeatures, setQuirks } from "./features";
 import { attachRegions, guestReads, guestWrites, resetGuestCounters } from "./guest";
 import { abortMsi, clearMsiOutbox, msiCount, takePending } from "./interrupt";
 import { flushTranslations } from "./invalidate";
-import { cmdOpcode } from "./layout/command";
 import { readRegister, resetRegisters, restoreRegister, writeRegister } from "./registers";
 import { translateSingle } from "./single";
 import {
@@ -146,7 +145,7 @@ export function reject(code: u32): void {
 /** Executes the 16 bytes that another queue fetched into COMMAND; gives a CERROR code. */
 export function executeCommand(): u32 {
   beginTrace();
-  return execute(COMMAND, cmdOpcode(COMMAND));
+  return executeForeign();
 }
 
 /** Reads the STE of a stream into STE; 0, or the number of the event that its lookup raises. */

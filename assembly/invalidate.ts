@@ -4,19 +4,25 @@ import { cachePolicy } from "./cache";
 import {
   CONTEXT_EL1,
   CONTEXT_EL2,
+  CONTEXT_EL2_E2H,
   CONTEXT_STAGE2,
-  contextFractured,
   flushContexts,
-  liveContext,
-  renameContext,
+  inputSizes,
+  liveSlot,
+  liveSlotOf,
   renameKind,
+  renameSlot,
   renameVmid,
+  slotCut,
+  slotsUsed,
+  slotTag,
+  stage2Sizes,
   tlbHasGlobal,
 } from "./contextid";
 import { stage2Present } from "./features";
 import { GRANULE_4K, granuleOfCommandTg, ones } from "./geometry";
 import { CACHE_FAST, CACHE_QEMU, TRACE_KIND_RANGE } from "./layout/abi";
-import { contextTag, RANGE_PAGES_MAX, tlbInvalidate } from "./tlb";
+import { tlbRemove } from "./tlb";
 import {
   qemuFlush,
   qemuRemove,
@@ -32,6 +38,8 @@ import { trace, tracing } from "./trace";
 const ANY: i32 = -1;
 const STAGE_1: u32 = 1;
 const STAGE_2: u32 = 2;
+/** All ASIDs of a VMID are gone through while contexts times pages are not more than this. */
+const PLACES_MAX: u64 = 256;
 
 /** Drops everything that is cached, whatever it is. */
 export function flushTranslations(): void {
@@ -85,44 +93,55 @@ export function invalidateAsid(world: u32, vmid: u32, asid: u32): void {
     if (world == CONTEXT_EL1) qemuRemove(REMOVE_ASID_VMID, <i32>asid, qemuVmid(vmid), 0, 0);
     return;
   }
-  renameContext(world, stage2Present && world == CONTEXT_EL1 ? vmid : 0, asid);
+  const slot = liveSlot(world, stage2Present && world == CONTEXT_EL1 ? vmid : 0, asid);
+  if (slot) renameSlot(slot);
 }
 
-/** Pages of one command: `pages` of 2^granuleBits bytes from `address`. */
-function invalidatePages(kind: u32, vmid: u32, asid: u32, at: u64, tg: u32, pages: u64): void {
-  const ctx = liveContext(kind, vmid, asid);
-  if (ctx == 0) return;
-  // Pieces of one stage 1 block lie anywhere in it: drop the context.
-  if (pages > RANGE_PAGES_MAX || contextFractured(kind, vmid, asid)) {
-    renameContext(kind, vmid, asid);
+/**
+ * Drops what the context in a slot holds of the addresses from `first` to `last`. Pieces of one
+ * stage 1 block may lie anywhere in it: the range grows to the blocks that it touches.
+ * @inline
+ */
+function dropRange(slot: usize, first: u64, last: u64, sizes: u32): void {
+  const tag = slotTag(slot);
+  if (tag == 0 || sizes == 0) return;
+  const cut = slotCut(slot);
+  if (cut) {
+    first &= ~ones(cut);
+    last |= ones(cut);
+  }
+  if (!tlbRemove(tag, first, last, sizes)) renameSlot(slot);
+}
+
+/** All ASIDs of a VMID: each in turn while they and the pages are few, else all entries go. */
+function dropAnyAsid(world: u32, vmid: u32, first: u64, last: u64): void {
+  if ((((last - first) >> GRANULE_4K) + 1) * slotsUsed > PLACES_MAX) {
+    if (world == CONTEXT_EL1) renameVmid(CONTEXT_EL1, vmid);
+    else renameKind(world);
     return;
   }
-  const tag = contextTag(ctx);
-  const granule = tg ? granuleOfCommandTg(tg) : GRANULE_4K;
-  for (let page: u64 = 0; page < pages; page++) {
-    tlbInvalidate(tag, at + (page << (<u64>granule)), kind == CONTEXT_STAGE2);
+  for (let n: u32 = 0; n < slotsUsed; n++) {
+    const slot = liveSlotOf(n, world, vmid);
+    if (slot == 0) continue;
+    if (slotCut(slot)) renameSlot(slot);
+    else dropRange(slot, first, last, inputSizes);
   }
 }
 
-/** TLBI by VA and ASID in a world. A global entry may sit under any ASID. */
-export function invalidateVa(world: u32, vmid: u32, asid: u32, at: u64, tg: u32, pages: u64): void {
-  if (tlbHasGlobal && world != CONTEXT_EL2) {
-    invalidateVaAnyAsid(world, vmid);
+/**
+ * TLBI by VA, or with CONTEXT_STAGE2 by IPA: entries that touch addresses from `first` to `last`. A
+ * negative ASID is any, and a global entry may sit under any.
+ */
+export function invalidateRange(kind: u32, vmid: u32, asid: i32, first: u64, last: u64): void {
+  const second = kind == CONTEXT_STAGE2;
+  const tag = second || (stage2Present && kind == CONTEXT_EL1) ? vmid : 0;
+  const tagged = kind == CONTEXT_EL1 || kind == CONTEXT_EL2_E2H;
+  if (tagged && (asid < 0 || tlbHasGlobal)) {
+    dropAnyAsid(kind, tag, first, last);
     return;
   }
-  const tag = stage2Present && world == CONTEXT_EL1 ? vmid : 0;
-  invalidatePages(world, tag, world == CONTEXT_EL2 ? 0 : asid, at, tg, pages);
-}
-
-/** TLBI by VA for all ASIDs: the ASIDs of a VMID are not listed, so all its entries go. */
-export function invalidateVaAnyAsid(world: u32, vmid: u32): void {
-  if (world == CONTEXT_EL1) renameVmid(CONTEXT_EL1, stage2Present ? vmid : 0);
-  else renameKind(world);
-}
-
-/** TLBI by IPA: stage-2-only entries. */
-export function invalidateIpa(vmid: u32, at: u64, tg: u32, pages: u64): void {
-  invalidatePages(CONTEXT_STAGE2, vmid, 0, at, tg, pages);
+  const slot = liveSlot(kind, tag, tagged ? asid : 0);
+  if (slot) dropRange(slot, first, last, second ? stage2Sizes : inputSizes);
 }
 
 /** One aligned power-of-two piece of a range, as QEMU executes it. */

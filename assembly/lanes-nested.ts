@@ -2,7 +2,7 @@
 // (IHI0070 3.4).
 
 import { translationsCached } from "./cache";
-import { markFractured, stage2Sizes } from "./contextid";
+import { noteCut, stage2Sizes } from "./contextid";
 import { PERM_PR } from "./descriptor";
 import { iasBits } from "./features";
 import { levelShift, ones, strideBits } from "./geometry";
@@ -132,9 +132,10 @@ function pairOdd(first: usize, end: usize): void {
     if (laneState(lane) != LANE_STATE_BEHIND) continue;
     const p = laneConfig(lane);
     const data = pairData(p, bare(laneFirst(lane)), bare(laneSecond(lane)));
-    if (tlbdataFractured(data) && !configCut(p)) {
-      markFractured(configWorld(p), <u32>configVmid(p), <u32>configAsid(p));
-      setConfigCut(p, 1);
+    const whole = tlbdataSize(laneFirst(lane)) + SIZE_BIAS;
+    if (tlbdataFractured(data) && configCut(p) < whole) {
+      noteCut(configWorld(p), <u32>configVmid(p), <u32>configAsid(p), whole);
+      setConfigCut(p, whole);
     }
     const address = laneOutput(lane) & ~ones(tlbdataSize(data) + SIZE_BIAS);
     setLaneFirst(lane, withTlbdataPa(data, address));

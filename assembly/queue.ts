@@ -25,32 +25,28 @@ export function queueAddress(base: u64, log2: u32, entryBytes: u32): u64 {
   return cmdqbaseADDR(base) & ~(max(bytes, ALIGNMENT_MIN) - 1);
 }
 
-/** Index bits and the wrap bit of a PROD or CONS value. */
-export function queuePosition(value: u32, log2: u32): u32 {
-  return value & <u32>ones(log2 + 1);
+/** The wrap bit of PROD and CONS values, above 2^log2 entry numbers. @inline */
+export function queueWrap(log2: u32): u32 {
+  return (<u32>1) << log2;
 }
 
-/** Entry number of a PROD or CONS value. */
-export function queueIndex(value: u32, log2: u32): u32 {
-  return value & <u32>ones(log2);
+/** Entry number of a PROD or CONS value. @inline */
+export function queueIndex(value: u32, wrap: u32): u32 {
+  return value & (wrap - 1);
 }
 
-export function queueEmpty(prod: u32, cons: u32, log2: u32): bool {
-  return queuePosition(prod, log2) == queuePosition(cons, log2);
+/** Whether PROD and CONS agree in entry number and wrap bit. @inline */
+export function queueEmpty(prod: u32, cons: u32, wrap: u32): bool {
+  return queueIndex(prod ^ cons, wrap << 1) == 0;
 }
 
-export function queueFull(prod: u32, cons: u32, log2: u32): bool {
-  return queuePosition(prod ^ cons, log2) == (<u32>1) << log2;
+/** Whether they agree in all but the wrap bit. @inline */
+export function queueFull(prod: u32, cons: u32, wrap: u32): bool {
+  return queueIndex(prod ^ cons, wrap << 1) == wrap;
 }
 
-/** The next PROD or CONS value; flags above the wrap bit stay as they are. */
-export function queueNext(value: u32, log2: u32): u32 {
-  const mask = <u32>ones(log2 + 1);
-  return (value & ~mask) | ((value + 1) & mask);
-}
-
-/** The PROD or CONS value before this one. */
-export function queuePrevious(value: u32, log2: u32): u32 {
-  const mask = <u32>ones(log2 + 1);
-  return (value & ~mask) | ((value - 1) & mask);
+/** A PROD or CONS value `steps` later; flags above the wrap bit stay as they are. @inline */
+export function queueNext(value: u32, wrap: u32, steps: u32): u32 {
+  const last = (wrap << 1) - 1;
+  return (value & ~last) | ((value + steps) & last);
 }

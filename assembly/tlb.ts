@@ -8,11 +8,10 @@ import {
   noteTlbGlobal,
   stage2Sizes,
   TLB_LINE,
+  TLB_SETS,
 } from "./contextid";
 import { ones } from "./geometry";
 import {
-  contextidHigh,
-  contextidLow,
   tlbdataAttr,
   tlbdataPa,
   tlbdataPerms,
@@ -25,8 +24,6 @@ import {
   withTlbdataPerms,
   withTlbdataSh,
   withTlbdataSize,
-  withTlbtagCtxHigh,
-  withTlbtagCtxLow,
   withTlbtagVa,
 } from "./layout/words";
 import { TLB } from "./state";
@@ -36,21 +33,24 @@ export const SIZE_BIAS: u32 = 11;
 /** Larger blocks are cached in pieces of this size. */
 const SIZE_BITS_MAX: u32 = 42;
 const VA_BITS: u64 = 56;
+/** The last address that tags can hold. */
+export const VA_LAST: u64 = (1 << VA_BITS) - 1;
 const LAST_WAY: usize = 3;
+const TOP_BIT: u64 = 1 << 63;
+/** Bits that can hold a range; a longer one drops its context. */
+const SCAN_BITS: u32 = 51;
 const DATA: usize = 32;
 /** Multiplicative hash (2^64 / golden ratio); the top 12 bits choose one of TLB_SETS lines. */
 const HASH: u64 = (0x9e3779b9 << 32) | 0x7f4a7c15;
 const HASH_SHIFT: u64 = 52;
-/** Pages of a range that are dropped one by one; longer ranges drop the context. */
-export const RANGE_PAGES_MAX: u64 = 64;
+/** Places of a range that are looked at one by one; for longer ranges the table is scanned. */
+const PROBES_MAX: u64 = 1024;
+/** Scans that one register write may cost; later ranges drop their contexts. */
+const SCANS_MAX: u32 = 32;
 
 /** The entry found by the last lookup. */
 export let tlbHit: u64 = 0;
-
-/** Tag of a context, without an address. */
-export function contextTag(ctx: u32): u64 {
-  return withTlbtagCtxHigh(withTlbtagCtxLow(0, contextidLow(ctx)), contextidHigh(ctx));
-}
+let scans: u32 = 0;
 
 /** @inline */
 function lineOf(tag: u64): usize {
@@ -212,11 +212,53 @@ function remove(tag: u64): void {
   store<u64>(at, 0);
 }
 
-/** Drops the entries under the context of `tag` that contain `va`, of every size. */
-export function tlbInvalidate(tag: u64, va: u64, stage2: bool): void {
-  let sizes = stage2 ? stage2Sizes : inputSizes;
+/** A run of commands begins. */
+export function beginScans(): void {
+  scans = 0;
+}
+
+/** Two tags without those in the context and the range that `scan` describes. @inline */
+function keepOthers(tags: v128, base: v128, limit: v128): v128 {
+  const offset = i64x2.sub(tags, base);
+  const folded = v128.or(offset, i64x2.shl(offset, SCAN_BITS));
+  return v128.andnot(tags, i64x2.gt_s(limit, folded));
+}
+
+/**
+ * Drops the entries under the context of `tag` that start between `first` and `last`, less than
+ * 2^SCAN_BITS apart. Such a tag less the one of `first` is at most last - first, and its low bits,
+ * which are of the context, are 0: shifted up, they would make it larger. The comparison is signed,
+ * so both sides have their top bit inverted. Every line is written, for that is faster than to ask.
+ */
+function scan(tag: u64, first: u64, last: u64): void {
+  const base = i64x2.splat(withTlbtagVa(tag, first) ^ TOP_BIT);
+  const limit = i64x2.splat(((last - first) ^ TOP_BIT) + 1);
+  let line = TLB + <usize>TLB_SETS * TLB_LINE;
+  do {
+    line -= TLB_LINE;
+    v128.store(line, keepOthers(v128.load(line), base, limit));
+    v128.store(line, keepOthers(v128.load(line, 16), base, limit), 16);
+  } while (line > TLB);
+}
+
+/**
+ * Drops the entries of any of `sizes` under the context of `tag` that touch the addresses from
+ * `first` to `last`. False when that would take too long, and nothing was done.
+ */
+export function tlbRemove(tag: u64, first: u64, last: u64, sizes: u32): bool {
+  const smallest = <u64>(<u32>ctz(sizes) + SIZE_BIAS);
+  const scanned = (last - first) >> smallest >= PROBES_MAX;
+  if (scanned) {
+    if (scans == SCANS_MAX || (last - first) >> <u64>SCAN_BITS) return false;
+    scans++;
+    scan(tag, first, last);
+  }
+  // One by one, or after a scan those alone that start before the range.
   while (sizes) {
-    remove(tagOf(tag, va, <u32>ctz(sizes) + SIZE_BIAS));
+    const bits = <u64>(<u32>ctz(sizes) + SIZE_BIAS);
+    const end = scanned ? first >> bits : last >> bits;
+    for (let at = first >> bits; at <= end; at++) remove(tag | withTlbtagVa(0, at << bits));
     sizes &= sizes - 1;
   }
+  return true;
 }

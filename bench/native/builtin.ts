@@ -94,10 +94,14 @@ const BUILTINS: Readonly<Record<string, (call: Call) => Typed>> = {
   "v128.store": vectorStore,
   "v128.and": fixed("v128_and", ["v128", "v128"], "v128"),
   "v128.or": fixed("v128_or", ["v128", "v128"], "v128"),
+  "v128.andnot": fixed("v128_andnot", ["v128", "v128"], "v128"),
   "v128.any_true": fixed("v128_any_true", ["v128"], "bool"),
   "v128.shuffle": fixed("shuffle_64", ["v128", "v128", "i32", "i32"], "v128"),
   "i64x2.splat": fixed("i64x2_splat", ["i64"], "v128"),
   "i64x2.eq": fixed("i64x2_eq", ["v128", "v128"], "v128"),
+  "i64x2.gt_s": fixed("i64x2_gt_s", ["v128", "v128"], "v128"),
+  "i64x2.sub": fixed("i64x2_sub", ["v128", "v128"], "v128"),
+  "i64x2.shl": fixed("i64x2_shl", ["v128", "i32"], "v128"),
   "i64x2.bitmask": fixed("i64x2_bitmask", ["v128"], "i32"),
 };
 

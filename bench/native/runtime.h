@@ -13,6 +13,7 @@ typedef int16_t i16;
 typedef int32_t i32;
 typedef int64_t i64;
 typedef i64 v128 __attribute__((vector_size(16)));
+typedef u64 v128u __attribute__((vector_size(16)));
 
 /* Linear memory is mapped here, so that its base is a constant, as it is for a Wasm engine. */
 #define LINEAR ((u8 *)0x200000000000ull)
@@ -77,6 +78,10 @@ static inline void memory_copy(u32 to, u32 from, u32 bytes) {
 
 static inline v128 i64x2_splat(i64 v) { return (v128){v, v}; }
 static inline v128 i64x2_eq(v128 a, v128 b) { return (v128)(a == b); }
+static inline v128 i64x2_gt_s(v128 a, v128 b) { return (v128)(a > b); }
+static inline v128 i64x2_sub(v128 a, v128 b) { return (v128)((v128u)a - (v128u)b); }
+static inline v128 i64x2_shl(v128 a, i32 n) { return (v128)((v128u)a << n); }
+static inline v128 v128_andnot(v128 a, v128 b) { return a & ~b; }
 static inline v128 v128_and(v128 a, v128 b) { return a & b; }
 static inline v128 v128_or(v128 a, v128 b) { return a | b; }
 static inline bool v128_any_true(v128 a) { return (a[0] | a[1]) != 0; }

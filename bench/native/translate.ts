@@ -219,6 +219,11 @@ class Statements {
         return this.scoped(() => this.loop(node));
       case "While":
         return `while (${this.expressions.condition(node.condition)}) ${this.statement(node.body)}`;
+      case "Do":
+        return this.scoped(() => {
+          const condition = this.expressions.condition(node.condition);
+          return `do ${this.statement(node.body)} while (${condition});`;
+        });
       case "Break":
         return "break;";
       case "Continue":
