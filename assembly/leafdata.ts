@@ -63,7 +63,7 @@ function makeStage1(p: usize, word: u64): u64 {
   if (!s1leafAF(word) && !configAffd(p)) return 0;
   const attr = mergeHints(p, mairAttribute(configMair(p), s1leafAttrIndx(word)));
   const sh = effectiveShareability(attr, s1leafSH(word));
-  const global = configWorld(p) == WORLD_EL2 || !s1leafNG(word);
+  const global = configWorld(p) != WORLD_EL2 && !s1leafNG(word);
   const data = withTlbdataPerms(0, leafPermissions(p, word, 0, 0));
   return withTlbdataGlobal(withTlbdataSh(withTlbdataAttr(data, attr), sh), u32(global));
 }

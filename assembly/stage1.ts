@@ -186,7 +186,7 @@ export function walkStage1(p: usize, iova: u64, access: u32): u32 {
     if (checkLeaf(p, word, address, perms, access)) return faultType;
     const attr = mairAttribute(configMair(p), s1leafAttrIndx(word));
     setStage1Mapping(address | (va & ones(shift)), shift, perms, attr, s1leafSH(word));
-    setStage1Leaf(level, granule, configWorld(p) == WORLD_EL2 || !s1leafNG(word));
+    setStage1Leaf(level, granule, configWorld(p) != WORLD_EL2 && !s1leafNG(word));
     return 0;
   }
   return raiseStage1Fault(F_TRANSLATION, CLASS_IN);

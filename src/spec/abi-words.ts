@@ -19,7 +19,7 @@ export const CONTEXT_ID = struct("CONTEXT_ID", 32, "engine", {
 export const TLB_DATA = struct("TLB_DATA", 64, "engine", {
   perms: bits(5, 0, undefined, "PR PW PX UR UW UX after both stages"),
   size: bits(10, 6, undefined, "log2 of the mapped bytes, less 11"),
-  global: flag(11, "the stage 1 leaf has nG=0"),
+  global: flag(11, "any ASID of the world sees the page: nG=0, where there are ASIDs"),
   pa: address(47, 12, "output address"),
   attr: bits(55, 48, undefined, "MAIR-style attributes; stage 2 alone: raw MemAttr"),
   sh: bits(57, 56, undefined, "shareability"),
