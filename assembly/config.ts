@@ -154,7 +154,12 @@ export function flushConfigurations(): void {
 function removeSid(sid: u32): void {
   if (entriesUsed == 0) return;
   if (cachePolicy == CACHE_QEMU) {
-    removeQemu(sid, ones(0));
+    // All substreams lie between the place of the StreamID and the next empty entry.
+    let index = (sid * HASH) >> ENTRY_SHIFT;
+    for (let p = entryAt(index); configPresent(p) != EMPTY; p = entryAt(index)) {
+      if (configSid(p) == sid) setConfigPresent(p, REMOVED);
+      index = (index + 1) & (ENTRIES - 1);
+    }
     return;
   }
   const first = setOf(sid);

@@ -36,6 +36,8 @@ import {
 import { trace, tracing } from "./trace";
 
 const ANY: i32 = -1;
+/** The last address there is. */
+const EVERYTHING: u64 = ~(<u64>0);
 const STAGE_1: u32 = 1;
 const STAGE_2: u32 = 2;
 /** All ASIDs of a VMID are gone through while contexts times pages are not more than this. */
@@ -55,7 +57,7 @@ function qemuVmid(vmid: u32): i32 {
 /** Stage 1 and combined entries of a VMID; without stage 2, everything. */
 export function invalidateVmidStage1(vmid: u32): void {
   if (cachePolicy == CACHE_QEMU) {
-    if (stage2Present) qemuRemove(REMOVE_VMID_STAGE1, ANY, <i32>vmid, 0, 0);
+    if (stage2Present) qemuRemove(REMOVE_VMID_STAGE1, ANY, <i32>vmid, 0, EVERYTHING);
     else qemuFlush();
     return;
   }
@@ -65,7 +67,7 @@ export function invalidateVmidStage1(vmid: u32): void {
 /** Stage 1, stage 2 and combined entries of a VMID. */
 export function invalidateVmid(vmid: u32): void {
   if (cachePolicy == CACHE_QEMU) {
-    qemuRemove(REMOVE_VMID, ANY, <i32>vmid, 0, 0);
+    qemuRemove(REMOVE_VMID, ANY, <i32>vmid, 0, EVERYTHING);
     return;
   }
   renameVmid(CONTEXT_EL1, vmid);
@@ -90,7 +92,8 @@ export function invalidateEl2(): void {
 /** Non-global entries of an ASID. */
 export function invalidateAsid(world: u32, vmid: u32, asid: u32): void {
   if (cachePolicy == CACHE_QEMU) {
-    if (world == CONTEXT_EL1) qemuRemove(REMOVE_ASID_VMID, <i32>asid, qemuVmid(vmid), 0, 0);
+    if (world == CONTEXT_EL1)
+      qemuRemove(REMOVE_ASID_VMID, <i32>asid, qemuVmid(vmid), 0, EVERYTHING);
     return;
   }
   const slot = liveSlot(world, stage2Present && world == CONTEXT_EL1 ? vmid : 0, asid);
@@ -144,34 +147,17 @@ export function invalidateRange(kind: u32, vmid: u32, asid: i32, first: u64, las
   if (slot) dropRange(slot, first, last, second ? stage2Sizes : inputSizes);
 }
 
-/** One aligned power-of-two piece of a range, as QEMU executes it. */
-function invalidatePiece(
-  stage: u32,
-  asid: i32,
-  vmid: i32,
-  at: u64,
-  tg: u32,
-  pages: u64,
-  ttl: u32,
-  leaf: u32,
-): void {
-  if (tracing) trace(TRACE_KIND_RANGE, stage, <i32>ttl, leaf, asid, vmid, tg, at, pages);
-  const exact = ttl != 0 && pages == 1 && (stage == STAGE_2 || asid >= 0);
-  if (exact && qemuRemoveExact(asid, vmid, at, tg, ttl)) return;
-  const granule = tg ? granuleOfCommandTg(tg) : GRANULE_4K;
-  const mask = (pages << (<u64>granule)) - 1;
-  qemuRemove(stage == STAGE_1 ? REMOVE_PAGES : REMOVE_IPA, asid, vmid, at, mask);
+/** Drops entries of QEMU's table that touch the addresses from `first` to `last`. */
+function dropQemu(stage: u32, asid: i32, vmid: i32, first: u64, last: u64): void {
+  qemuRemove(stage == STAGE_1 ? REMOVE_PAGES : REMOVE_IPA, asid, vmid, first, last);
 }
 
-/** Largest aligned power-of-two block at `at` that ends at or before `end`, as a mask. */
-function alignedMask(at: u64, end: u64): u64 {
-  let bits: u32 = at == 0 ? 64 : <u32>ctz(at);
-  const span = end - at;
-  while (bits > 0 && ones(bits) > span) bits--;
-  return ones(bits);
-}
-
-/** QEMU's range invalidation: split into aligned powers of two, each traced and executed. */
+/**
+ * QEMU's range invalidation: aligned powers of two, each traced. One page with a level may be found
+ * under its exact key, and is then the only entry that goes. A piece of less than a page counts as
+ * its first address, or from address 0 as everything. All others drop what they touch: those that
+ * follow each other are executed together.
+ */
 export function qemuInvalidateRange(
   stage: u32,
   asid: i32,
@@ -182,16 +168,30 @@ export function qemuInvalidateRange(
   ttl: u32,
   leaf: u32,
 ): void {
-  if (tg == 0) {
-    invalidatePiece(stage, asid, vmid, address, tg, 1, ttl, leaf);
-    return;
-  }
-  const granule = granuleOfCommandTg(tg);
+  const granule = <u64>(tg ? granuleOfCommandTg(tg) : GRANULE_4K);
+  const keyed = ttl != 0 && (stage == STAGE_2 || asid >= 0);
   let at = address;
-  const end = at + (pages << (<u64>granule)) - 1;
-  while (at != end + 1) {
+  let from = at;
+  const end = at + (pages << granule);
+  while (at != end) {
     const mask = alignedMask(at, end);
-    invalidatePiece(stage, asid, vmid, at, tg, (mask + 1) >> <u64>granule, ttl, leaf);
-    at += mask + 1;
+    const count = (mask + 1) >> granule;
+    if (tracing) trace(TRACE_KIND_RANGE, stage, <i32>ttl, leaf, asid, vmid, tg, at, count);
+    const exact = keyed && count == 1 && qemuRemoveExact(asid, vmid, at, tg, ttl);
+    const next = at + mask + 1;
+    if (exact || count == 0 || next == 0) {
+      if (next == 0 && !exact && count) dropQemu(stage, asid, vmid, from, EVERYTHING);
+      else if (from != at) dropQemu(stage, asid, vmid, from, at - 1);
+      if (count == 0) dropQemu(stage, asid, vmid, at, at ? at : EVERYTHING);
+      from = next;
+    }
+    at = next;
   }
+  if (from != at) dropQemu(stage, asid, vmid, from, at - 1);
+}
+
+/** Largest aligned power-of-two block at `at` that ends before `end`, as a mask. */
+function alignedMask(at: u64, end: u64): u64 {
+  const span = end - at;
+  return ones(<u32>min(ctz(at), 63 - clz(span)));
 }

@@ -31,7 +31,7 @@ const HASH_SHIFT: u64 = 55;
 
 /**
  * Entry: next u32, bits u8, tg u8, level u8, perms u8, parent u8, attr u8, sh u8, asid, vmid, iova,
- * pa.
+ * pa, last address of the page.
  */
 const E_NEXT: usize = 0;
 const E_BITS: usize = 4;
@@ -45,6 +45,7 @@ const E_ASID: usize = 12;
 const E_VMID: usize = 16;
 const E_IOVA: usize = 24;
 const E_PA: usize = 32;
+const E_LAST: usize = 40;
 const ENTRIES_OFFSET: usize = <usize>BUCKETS * 4;
 
 let used: u32 = 0;
@@ -204,6 +205,7 @@ export function qemuInsert(
   store<i32>(e, asid, E_ASID);
   store<i32>(e, vmid, E_VMID);
   store<u64>(e, page, E_IOVA);
+  store<u64>(e, page | ones(bits), E_LAST);
   store<u64>(e, pa & ~ones(bits), E_PA);
 }
 
@@ -214,33 +216,25 @@ export const REMOVE_VMID_STAGE1: u32 = 2;
 export const REMOVE_PAGES: u32 = 3;
 export const REMOVE_IPA: u32 = 4;
 
-function coversPages(e: usize, iova: u64, rangeMask: u64): bool {
-  const entryMask = ones(<u32>load<u8>(e, E_BITS));
-  const page = load<u64>(e, E_IOVA);
-  return (iova & ~entryMask) == page || (page & ~rangeMask) == iova;
-}
-
-function removes(e: usize, kind: u32, asid: i32, vmid: i32, iova: u64, rangeMask: u64): bool {
+/** Whether a command names an entry's tags; by address a negative tag is any. */
+function isNamed(e: usize, kind: u32, asid: i32, vmid: i32): bool {
   const entryAsid = load<i32>(e, E_ASID);
-  const entryVmid = load<i32>(e, E_VMID);
-  if (kind == REMOVE_ASID_VMID) return entryAsid == asid && entryVmid == vmid;
-  if (kind == REMOVE_VMID) return entryVmid == vmid;
-  if (kind == REMOVE_VMID_STAGE1) return entryVmid == vmid && entryAsid >= 0;
-  if (kind == REMOVE_IPA) {
-    return entryAsid < 0 && entryVmid == vmid && coversPages(e, iova, rangeMask);
-  }
-  // A negative ASID or VMID matches any.
-  if (asid >= 0 && asid != entryAsid) return false;
-  if (vmid >= 0 && vmid != entryVmid) return false;
-  return coversPages(e, iova, rangeMask);
+  if (load<i32>(e, E_VMID) != vmid && (kind != REMOVE_PAGES || vmid >= 0)) return false;
+  if (kind == REMOVE_VMID) return true;
+  if (kind == REMOVE_IPA) return entryAsid < 0;
+  if (kind == REMOVE_VMID_STAGE1) return entryAsid >= 0;
+  return entryAsid == asid || (kind == REMOVE_PAGES && asid < 0);
 }
 
-/** Removes the entries that match; the scan is over at most 256. */
-export function qemuRemove(kind: u32, asid: i32, vmid: i32, iova: u64, rangeMask: u64): void {
-  for (let i: u32 = 0; i < ENTRIES_MAX && used != 0; i++) {
-    const e = IOTLB + ENTRIES_OFFSET + <usize>i * ENTRY_BYTES;
-    if (load<u8>(e, E_BITS) == 0) continue;
-    if (removes(e, kind, asid, vmid, iova, rangeMask)) unlink(e);
+/**
+ * Removes the entries that are named and touch the addresses from `first` to `last`; the scan is
+ * over at most 256.
+ */
+export function qemuRemove(kind: u32, asid: i32, vmid: i32, first: u64, last: u64): void {
+  const end = IOTLB + ENTRIES_OFFSET + <usize>ENTRIES_MAX * ENTRY_BYTES;
+  for (let e = IOTLB + ENTRIES_OFFSET; e < end && used != 0; e += ENTRY_BYTES) {
+    if (load<u64>(e, E_IOVA) > last || load<u64>(e, E_LAST) < first) continue;
+    if (load<u8>(e, E_BITS) != 0 && isNamed(e, kind, asid, vmid)) unlink(e);
   }
 }
 
