@@ -38,9 +38,6 @@ export let ENTRY: usize = 0;
 /** The ITS_EVENT that is being filled: the last delivery, or a slot of the ring of outcomes. */
 export let EVENT: usize = 0;
 
-let resultAt: usize = 0;
-let redistsAt: usize = 0;
-let outcomesAt: usize = 0;
 let readsBefore: u32 = 0;
 
 /** Places every part of the state inside the block at `at`. */
@@ -48,10 +45,7 @@ export function placeIts(at: usize): void {
   ITS = at + ITS_BLOCK_state;
   COMMAND = at + ITS_BLOCK_command;
   ENTRY = at + ITS_BLOCK_entry;
-  resultAt = at + ITS_BLOCK_result;
-  redistsAt = at + ITS_BLOCK_redists;
-  outcomesAt = at + ITS_BLOCK_outcomes;
-  EVENT = resultAt;
+  EVENT = ITS + ITS_BLOCK_result;
 }
 
 /** True for the in-kernel ITS of KVM. */
@@ -69,7 +63,7 @@ export function hasItsQuirk(q: u32): bool {
 
 /** REDIST record of a redistributor; the number must be below `redistCount`. */
 export function redist(index: u32): usize {
-  return redistsAt + <usize>index * REDIST_BYTES;
+  return ITS + ITS_BLOCK_redists + <usize>index * REDIST_BYTES;
 }
 
 export function redistCount(): u32 {
@@ -88,7 +82,7 @@ function openRecord(at: usize): void {
 
 /** Starts the record of a message. */
 export function openDelivery(deviceId: u32, eventId: u32): void {
-  openRecord(resultAt);
+  openRecord(ITS + ITS_BLOCK_result);
   setItseventDeviceId(EVENT, deviceId);
   setItseventEventId(EVENT, eventId);
 }
@@ -96,7 +90,7 @@ export function openDelivery(deviceId: u32, eventId: u32): void {
 /** Starts the record of the command in queue entry `index`. */
 export function openOutcome(index: u32): void {
   const slot = itsOutcomes(ITS) % ITS_LIMIT_OUTCOMES;
-  openRecord(outcomesAt + <usize>slot * ITS_EVENT_BYTES);
+  openRecord(ITS + ITS_BLOCK_outcomes + <usize>slot * ITS_EVENT_BYTES);
   setItseventIndex(EVENT, index);
 }
 

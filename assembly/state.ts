@@ -27,7 +27,6 @@ export const TRACE_CAPACITY: u32 = 512;
 /** SMMU-generated MSIs that no RAM took, waiting for their owner. */
 export const MSI_CAPACITY: u32 = 64;
 
-let base: usize = 0;
 /** Registers by offset. */
 export let REGISTERS: usize = 0;
 /** RESULT record of the last single translation. */
@@ -58,22 +57,21 @@ export let IPA_LANES: usize = 0;
 
 /** Places every part of the state inside the block at `at`. */
 export function placeState(at: usize): void {
-  base = at;
-  REGISTERS = base;
-  RESULT = base + RESULT_OFFSET;
-  EVENT = base + EVENT_OFFSET;
-  LAST_EVENT = base + LAST_EVENT_OFFSET;
-  STE = base + STE_OFFSET;
-  CD = base + CD_OFFSET;
-  COMMAND = base + COMMAND_OFFSET;
-  MSI = base + MSI_OFFSET;
-  CONFIG_SCRATCH = base + CONFIG_SCRATCH_OFFSET;
-  TRACE = base + TRACE_OFFSET;
-  CONFIG_CACHE = base + CONFIG_OFFSET;
-  INTERN = base + INTERN_OFFSET;
-  TLB = base + TLB_OFFSET;
-  VMID_GENERATIONS = base + VMID_OFFSET;
-  IOTLB = base + IOTLB_OFFSET;
-  LANES = base + LANES_OFFSET;
-  IPA_LANES = base + IPA_LANES_OFFSET;
+  REGISTERS = at;
+  RESULT = at + RESULT_OFFSET;
+  EVENT = at + EVENT_OFFSET;
+  LAST_EVENT = at + LAST_EVENT_OFFSET;
+  STE = at + STE_OFFSET;
+  CD = at + CD_OFFSET;
+  COMMAND = at + COMMAND_OFFSET;
+  MSI = at + MSI_OFFSET;
+  CONFIG_SCRATCH = at + CONFIG_SCRATCH_OFFSET;
+  TRACE = at + TRACE_OFFSET;
+  CONFIG_CACHE = at + CONFIG_OFFSET;
+  INTERN = at + INTERN_OFFSET;
+  TLB = at + TLB_OFFSET;
+  VMID_GENERATIONS = at + VMID_OFFSET;
+  IOTLB = at + IOTLB_OFFSET;
+  LANES = at + LANES_OFFSET;
+  IPA_LANES = at + IPA_LANES_OFFSET;
 }
