@@ -73,10 +73,10 @@ export function redistCount(): u32 {
 /** Starts the ITS_EVENT at `at`. */
 function openRecord(at: usize): void {
   EVENT = at;
-  memory.fill(at, <u8>NONE, ITS_EVENT_BYTES);
-  setItseventOpcode(at, 0);
-  setItseventWasPending(at, 0);
-  setItseventCached(at, 0);
+  for (let end = at + ITS_EVENT_BYTES; at < end; at += sizeof<u64>()) store<u64>(at, ~(<u64>0));
+  setItseventOpcode(EVENT, 0);
+  setItseventWasPending(EVENT, 0);
+  setItseventCached(EVENT, 0);
   readsBefore = guestReads;
 }
 
