@@ -7,14 +7,14 @@ import { flagOption, integerOption, nearest, textOption } from "../src/cli/parse
 import { toJson } from "../src/view/json.ts";
 import { painter } from "../src/view/paint.ts";
 import { type Progress, progressBar } from "../src/view/progress.ts";
-import { failuresOf } from "./check.ts";
-import { type AnsweredRow, answered, type Entry, record } from "./history.ts";
-import { thisCommit, thisMachine } from "./machine.ts";
-import { plotOf } from "./plot.ts";
 import type { Question } from "./question.ts";
+import { failuresOf } from "./report/check.ts";
+import { type AnsweredRow, answered, type Entry, record } from "./report/history.ts";
+import { thisCommit, thisMachine } from "./report/machine.ts";
+import { plotOf } from "./report/plot.ts";
+import { tableOf } from "./report/table.ts";
 import { ROOT } from "./root.ts";
 import { watchRounds } from "./rounds.ts";
-import { tableOf } from "./table.ts";
 
 const ROUNDS = 15;
 const ROUNDS_MAX = 1000;

@@ -2,7 +2,7 @@
 import { runCommand } from "../src/cli/main.ts";
 import { thisProcess } from "../src/cli/this-process.ts";
 import { benchCommand } from "./command.ts";
-import { QUESTIONS } from "./questions.ts";
+import { QUESTIONS } from "./questions/index.ts";
 
 const surroundings = thisProcess();
 process.exitCode = await runCommand(

@@ -3,8 +3,8 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { HostMemory } from "../../src/engine/memory.ts";
 import { ANSWER } from "../../src/spec/abi-records.ts";
-import type { Ring } from "../ring.ts";
-import type { Abi } from "../world.ts";
+import type { Ring } from "../world/ring.ts";
+import type { Abi } from "../world/world.ts";
 
 const CALL_REQUESTS = 4096;
 const CHUNK = 1 << 22;

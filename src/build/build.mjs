@@ -164,8 +164,8 @@ async function bundle() {
   const programs = {
     cli: "src/cli/bin.ts",
     bench: "bench/run.ts",
-    "bench-child": "bench/child.ts",
-    "bench-nodes": "bench/nodes.ts",
+    "bench-child": "bench/world/child.ts",
+    "bench-nodes": "bench/nodes/run.ts",
     "vsmmu-system-aarch64": "src/qtest/main.ts",
   };
   for (const [name, entry] of Object.entries(programs)) {

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { failuresOf } from "../../bench/check.ts";
 import { benchCommand } from "../../bench/command.ts";
-import { parseEntry } from "../../bench/history.ts";
 import type { Question, Row } from "../../bench/question.ts";
+import { failuresOf } from "../../bench/report/check.ts";
+import { parseEntry } from "../../bench/report/history.ts";
 import { runCommand } from "../../src/cli/main.ts";
 import { answers, ROWS } from "./rows.ts";
 

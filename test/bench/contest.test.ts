@@ -1,9 +1,9 @@
 // Contests of the benchmarks: a row for each contestant, none for those that are missing, and no
 // timing of wrong answers.
 import { afterEach, expect, test } from "vitest";
-import { type Case, mixedStreams, resident } from "../../bench/cases.ts";
-import { contests, type Measure } from "../../bench/contest.ts";
 import { atLeast, atMost } from "../../bench/question.ts";
+import { contests, type Measure } from "../../bench/questions/contest.ts";
+import { type Case, mixedStreams, resident } from "../../bench/world/cases.ts";
 import { REQUEST_FLAGS } from "../../src/spec/abi-words.ts";
 import { packFields } from "../../src/spec/word.ts";
 

@@ -3,8 +3,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Entry, HISTORY, parseEntry, readHistory, record } from "../../bench/history.ts";
-import { thisCommit, thisMachine } from "../../bench/machine.ts";
+import {
+  type Entry,
+  HISTORY,
+  parseEntry,
+  readHistory,
+  record,
+} from "../../bench/report/history.ts";
+import { thisCommit, thisMachine } from "../../bench/report/machine.ts";
 import { entryOf, ROWS } from "./rows.ts";
 
 let folder: string;

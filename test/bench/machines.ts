@@ -1,8 +1,8 @@
 // Small random machines for the contestants of the benchmarks: two streams, broken tables, requests
 // of every kind.
-import { type Ring, randomNumbers } from "../../bench/ring.ts";
-import { Tables } from "../../bench/tables.ts";
-import { World } from "../../bench/world.ts";
+import { type Ring, randomNumbers } from "../../bench/world/ring.ts";
+import { Tables } from "../../bench/world/tables.ts";
+import { World } from "../../bench/world/world.ts";
 
 const PAGE = 4096;
 const MIB = 2 ** 20;

@@ -1,12 +1,12 @@
 // The native contestants of the benchmarks: the translated engine answers what the engine answers,
 // and the one that is shaped like QEMU's model what it claims to know.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { batchPass } from "../../bench/batch.ts";
-import { resident } from "../../bench/cases.ts";
 import { buildTwin, type Compiler, findCompiler } from "../../bench/native/build.ts";
 import { Native } from "../../bench/native/process.ts";
-import type { Ring } from "../../bench/ring.ts";
-import type { Policy, World } from "../../bench/world.ts";
+import { batchPass } from "../../bench/world/batch.ts";
+import { resident } from "../../bench/world/cases.ts";
+import type { Ring } from "../../bench/world/ring.ts";
+import type { Policy, World } from "../../bench/world/world.ts";
 import { ANSWER_META } from "../../src/spec/abi-words.ts";
 import { setField } from "../../src/spec/word.ts";
 import { randomMachine } from "./machines.ts";

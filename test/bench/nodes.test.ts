@@ -1,9 +1,9 @@
 // Other Node versions: which program runs, what cannot be had, and the table side by side.
 import { existsSync, readdirSync } from "node:fs";
 import { expect, test, vi } from "vitest";
-import type { Entry } from "../../bench/history.ts";
-import { NODE_VERSIONS, nodeOf, UnavailableError } from "../../bench/node-package.ts";
-import { nodesCommand, nodesTable } from "../../bench/nodes-command.ts";
+import { NODE_VERSIONS, nodeOf, UnavailableError } from "../../bench/nodes/node-package.ts";
+import { nodesCommand, nodesTable } from "../../bench/nodes/nodes-command.ts";
+import type { Entry } from "../../bench/report/history.ts";
 import { CACHE } from "../../bench/root.ts";
 import { runCommand } from "../../src/cli/main.ts";
 import { entryOf, MACHINE, ROWS } from "./rows.ts";

@@ -1,10 +1,10 @@
 // The JavaScript baselines of the benchmarks answer what the engine answers, faults included; only
 // the event records are the engine's alone.
 import { describe, expect, test } from "vitest";
-import { batchPass } from "../../bench/batch.ts";
-import { PlainBigInt } from "../../bench/plain-bigint.ts";
-import { PlainUint32 } from "../../bench/plain-uint32.ts";
-import type { Ring } from "../../bench/ring.ts";
+import { PlainBigInt } from "../../bench/rivals/plain-bigint.ts";
+import { PlainUint32 } from "../../bench/rivals/plain-uint32.ts";
+import { batchPass } from "../../bench/world/batch.ts";
+import type { Ring } from "../../bench/world/ring.ts";
 import { ANSWER_META } from "../../src/spec/abi-words.ts";
 import { decodeAll, setField } from "../../src/spec/word.ts";
 import { randomMachine } from "./machines.ts";

@@ -1,6 +1,6 @@
 // The picture of a run: well-formed, readable on light and dark ground, and true to the figures.
 import { expect, test } from "vitest";
-import { plotOf, shareOfTarget } from "../../bench/plot.ts";
+import { plotOf, shareOfTarget } from "../../bench/report/plot.ts";
 import { answers, ROWS } from "./rows.ts";
 
 const svg = plotOf(answers(...Object.values(ROWS)), 'A <subtitle> & "more"');

@@ -1,8 +1,8 @@
 // Every question answers on a tiny effort: contestants agree, rows are complete and named once.
 import { describe, expect, test } from "vitest";
-import { answered } from "../../bench/history.ts";
 import { findCompiler } from "../../bench/native/build.ts";
-import { QUESTIONS } from "../../bench/questions.ts";
+import { QUESTIONS } from "../../bench/questions/index.ts";
+import { answered } from "../../bench/report/history.ts";
 import { watchRounds } from "../../bench/rounds.ts";
 
 const EFFORT = { rounds: 1, scale: 1 / 64 };

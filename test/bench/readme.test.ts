@@ -1,8 +1,8 @@
 // README's performance section is what the last recorded run makes. UPDATE_DOCS=1 writes it.
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { readHistory } from "../../bench/history.ts";
-import { performanceSection, withPerformance } from "../../bench/readme.ts";
+import { readHistory } from "../../bench/report/history.ts";
+import { performanceSection, withPerformance } from "../../bench/report/readme.ts";
 import { entryOf, ROWS } from "./rows.ts";
 
 const README = new URL("../../README.md", import.meta.url);

@@ -1,8 +1,9 @@
 // Made-up rows and runs for the benchmarks' own tests.
-import type { AnsweredRow, Entry } from "../../bench/history.ts";
-import { answered } from "../../bench/history.ts";
-import type { MachineInfo } from "../../bench/machine.ts";
+
 import { atLeast, atMost, type Row } from "../../bench/question.ts";
+import type { AnsweredRow, Entry } from "../../bench/report/history.ts";
+import { answered } from "../../bench/report/history.ts";
+import type { MachineInfo } from "../../bench/report/machine.ts";
 
 export const MACHINE: MachineInfo = {
   cpu: "A <fast> & quiet processor",

@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadParser } from "../../bench/native/ast.ts";
 import { type Compiler, findCompiler } from "../../bench/native/build.ts";
 import { Translator } from "../../bench/native/translate.ts";
-import { randomNumbers } from "../../bench/ring.ts";
 import { ROOT } from "../../bench/root.ts";
+import { randomNumbers } from "../../bench/world/ring.ts";
 
 const ENTRY = "assembly/sample";
 const BESIDE = "assembly/beside";
