@@ -44,7 +44,7 @@ const DATA: usize = 32;
 const HASH: u64 = (0x9e3779b9 << 32) | 0x7f4a7c15;
 const HASH_SHIFT: u64 = 52;
 /** Places of a range that are looked at one by one; for longer ranges the table is scanned. */
-const PROBES_MAX: u64 = 1024;
+const PROBES_MAX: u64 = 256;
 /** Scans that one register write may cost; later ranges drop their contexts. */
 const SCANS_MAX: u32 = 32;
 
