@@ -7,6 +7,7 @@ import { Smmu } from "../../src/engine/smmu.ts";
 import type { TranslateRequest } from "../../src/engine/types.ts";
 import { type GeneratedCase, randomCase } from "../property/generate.ts";
 import { RAM_RANGES } from "../property/layout.ts";
+import { registerPairs } from "../property/machine.ts";
 import { drawNear } from "../property/requests.ts";
 import { Draw, Prng } from "../property/source.ts";
 
@@ -59,21 +60,9 @@ class Pair {
     for (const at of this.written) this.map.writeU64(at, 0n);
     this.written = c.memory.map(([at]) => at);
     for (const [at, word] of c.memory) this.map.writeU64(at, word);
-    const r = c.registers;
-    const ids = [r.idr0, r.idr1, r.idr2, r.idr3, r.idr4, r.idr5];
     this.smmus.forEach((smmu, i) => {
       smmu.reset();
-      smmu.restoreRegisters([
-        ...ids.map((value, k) => [k * 4, value] as const),
-        [0x1c, r.aidr],
-        [0x2c, r.cr2],
-        [0x44, r.gbpa],
-        [0x80, Number(BigInt.asUintN(32, r.strtabBase))],
-        [0x84, Number(r.strtabBase >> 32n)],
-        [0x88, r.strtabBaseCfg],
-        [0xa0, Number(QUEUES[i] | EVENTQ_LOG2)],
-        [0x20, r.cr0],
-      ]);
+      smmu.restoreRegisters(registerPairs(c.registers, QUEUES[i] | EVENTQ_LOG2));
     });
   }
 

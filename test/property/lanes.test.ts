@@ -5,6 +5,7 @@ import { Smmu } from "../../src/engine/smmu.ts";
 import type { TranslateRequest } from "../../src/engine/types.ts";
 import { type GeneratedCase, randomCase } from "./generate.ts";
 import { RAM_RANGES } from "./layout.ts";
+import { registerPairs } from "./machine.ts";
 import { drawNear } from "./requests.ts";
 import { Draw, Prng } from "./source.ts";
 
@@ -29,21 +30,9 @@ async function createPair() {
     for (const at of written) map.writeU64(at, 0n);
     written = c.memory.map(([at]) => at);
     for (const [at, word] of c.memory) map.writeU64(at, word);
-    const r = c.registers;
-    const ids = [r.idr0, r.idr1, r.idr2, r.idr3, r.idr4, r.idr5];
     engines.forEach((engine, i) => {
       engine.reset();
-      engine.restoreRegisters([
-        ...ids.map((value, k) => [k * 4, value] as const),
-        [0x1c, r.aidr],
-        [0x2c, r.cr2],
-        [0x44, r.gbpa],
-        [0x80, Number(BigInt.asUintN(32, r.strtabBase))],
-        [0x84, Number(r.strtabBase >> 32n)],
-        [0x88, r.strtabBaseCfg],
-        [0xa0, Number(QUEUES[i] | EVENTQ_LOG2)],
-        [0x20, r.cr0],
-      ]);
+      engine.restoreRegisters(registerPairs(c.registers, QUEUES[i] | EVENTQ_LOG2));
     });
   };
   const run = (requests: readonly TranslateRequest[]) =>

@@ -19,6 +19,22 @@ export interface MachineRegisters {
   strtabBaseCfg: number;
 }
 
+/** A machine's registers as [offset, value] pairs, with the event queue that EVENTQ_BASE names. */
+export function registerPairs(r: MachineRegisters, eventqBase: bigint): [number, number][] {
+  const ids = [r.idr0, r.idr1, r.idr2, r.idr3, r.idr4, r.idr5];
+  return [
+    ...ids.map((value, k): [number, number] => [k * 4, value]),
+    [0x1c, r.aidr],
+    [0x2c, r.cr2],
+    [0x44, r.gbpa],
+    [0x80, Number(BigInt.asUintN(32, r.strtabBase))],
+    [0x84, Number(r.strtabBase >> 32n)],
+    [0x88, r.strtabBaseCfg],
+    [0xa0, Number(eventqBase)],
+    [0x20, r.cr0],
+  ];
+}
+
 /** What the generator needs to know of the registers that it drew. */
 export interface Machine {
   registers: MachineRegisters;
