@@ -179,14 +179,14 @@ describe("a worker that fails", () => {
   });
 
   test("is not waited for without end when it is silent", async () => {
-    const { pool, rig } = await openRig({ timeoutMs: 100 });
+    const { pool, rig } = await openRig({ timeoutMs: 500 });
     const watch = new Watch(pool);
     await pool.translate(pool.ring(16));
     await new Promise((done) => setTimeout(done, 50));
     // It sleeps, but seems to be translating.
     const words = new Int32Array(pool.smmu.memory.memory.buffer);
     Atomics.store(words, watch.workerWord(1, "running"), 1);
-    const silent = "worker 1 of the pool: did not acknowledge within 100 ms";
+    const silent = "worker 1 of the pool: did not acknowledge within 500 ms";
     const MSIAddress = rig.allocate(64);
     const message = { "SYNC.CS": 1, "SYNC.MSIAddress": MSIAddress, "SYNC.MSIData": 7 };
     expect(() => rig.run(tlbi("NSNH_ALL"), command("CMD_SYNC", message))).toThrow(silent);
