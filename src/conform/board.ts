@@ -33,15 +33,17 @@ export const RAM_BYTES = 0x20000000;
 export interface Master {
   sid: number;
   bar: bigint;
-  kind: "testdev" | "edu";
+  kind: "testdev" | "edu" | "e1000";
 }
 
 /**
  * Where the BARs are: amid the PCI window, for a walk that goes astray should find nothing. The
- * functions of bus 0, edu, and a window of 1 MiB for each root port.
+ * functions of bus 0, edu, the e1000s, and a window of 1 MiB for each root port.
  */
 const BARS = 0x2e7c0000n;
 const EDU_BAR = 0x2e900000n;
+const E1000_BARS = 0x2ea00000n;
+const E1000_BAR_BYTES = 0x20000n;
 const WINDOWS = 0x2e500000;
 const BUSES = [0x00, 0x37, 0xfe];
 const FUNCTIONS_PER_SLOT = 8;
@@ -64,6 +66,9 @@ export function boardArguments(stage: BoardStage = "nested"): string[] {
     }
   }
   device("edu,addr=03.0,dma_mask=0xffffffffffffffff");
+  for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
+    device(`e1000,addr=04.${fn},romfile=${fn === 0 ? ",multifunction=on" : ""}`);
+  }
   for (const [i, slot] of [5, 6].entries()) {
     device(`pcie-root-port,id=rp${i + 1},addr=0${slot}.0,chassis=${i + 1}`);
     for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
@@ -96,6 +101,9 @@ export async function setUpBoard(machine: ProgramTarget): Promise<Master[]> {
     add(8 + i, BARS + BigInt(i) * 0x1000n, "testdev");
   }
   add(3 << 3, EDU_BAR, "edu");
+  for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
+    add((4 << 3) | fn, E1000_BARS + BigInt(fn) * E1000_BAR_BYTES, "e1000");
+  }
   for (const [i, slot] of [5, 6].entries()) {
     const port = slot << 3;
     const bus = BUSES[i + 1];
@@ -141,3 +149,42 @@ export function eduCopy(master: Master, iova: bigint, bytes: number, write: bool
     "clock_step 200000000",
   ];
 }
+
+/** Offsets of an e1000's registers that a transmission needs. */
+const E1000 = {
+  icr: 0x00c0n,
+  tctl: 0x0400n,
+  tdbal: 0x3800n,
+  tdbah: 0x3804n,
+  tdlen: 0x3808n,
+  tdh: 0x3810n,
+  tdt: 0x3818n,
+};
+
+/** A ring of 16-byte descriptors, and which of them to work on. */
+export interface Ring {
+  iova: bigint;
+  entries: number;
+  head: number;
+  tail: number;
+}
+
+/** The requests that make an e1000 transmit: writing TDT does it all. */
+export function e1000Transmit(master: Master, ring: Ring): string[] {
+  const register = (offset: bigint, value: bigint | number) =>
+    `writel ${hex(master.bar + offset)} ${hex(value)}`;
+  return [
+    register(E1000.tctl, 0),
+    register(E1000.tdbal, ring.iova & 0xffffffffn),
+    register(E1000.tdbah, ring.iova >> 32n),
+    register(E1000.tdlen, ring.entries * 16),
+    register(E1000.tdh, ring.head),
+    register(E1000.tdt, ring.head),
+    register(E1000.tctl, 2),
+    register(E1000.tdt, ring.tail),
+  ];
+}
+
+/** The requests that read ICR, which clears it, and TDH. */
+export const e1000State = (master: Master): string[] =>
+  [E1000.icr, E1000.tdh].map((offset) => `readl ${hex(master.bar + offset)}`);

@@ -132,8 +132,8 @@ export class GoldenMachine {
     };
     const access = { sid: c.sid, iova: c.iova, bytes: PATTERN.length, write: c.w === 1 };
     let done = 0;
-    const isRam = (pa: bigint) => this.#map.isWritable(pa);
-    for (const piece of dmaPieces(access, isRam, translate, this.#smmu.compat)) {
+    const direct = (pa: bigint) => (this.#map.isWritable(pa) ? BigInt(access.bytes) : 0n);
+    for (const piece of dmaPieces(access, direct, translate, this.#smmu.compat)) {
       const data = PATTERN.subarray(done, done + piece.bytes);
       if (piece.pa !== undefined && access.write) this.#map.writeBytes(piece.pa, data);
       done += piece.bytes;

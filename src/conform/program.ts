@@ -9,12 +9,15 @@ export type Hex = string;
  * - `reg`: the guest writes an SMMU register (offset within page 0; 4 or 8 bytes)
  * - `get`: the guest reads an SMMU register
  * - `dma`: a device moves `bytes` bytes at `iova`
+ * - `transmit`: an e1000 works on the ring of `entries` descriptors at `iova`, from entry `head` up
+ *   to entry `tail`: it reads each descriptor and its buffer, and writes the status back if asked
  */
 export type Op =
   | { op: "mem"; at: Hex; value: Hex }
   | { op: "reg"; at: Hex; value: Hex; size: 4 | 8 }
   | { op: "get"; at: Hex; size: 4 | 8 }
-  | { op: "dma"; sid: number; iova: Hex; bytes: number; write: boolean };
+  | { op: "dma"; sid: number; iova: Hex; bytes: number; write: boolean }
+  | { op: "transmit"; sid: number; iova: Hex; entries: number; head: number; tail: number };
 
 /** Everything that one program needs, in order. */
 export interface Program {
@@ -26,11 +29,20 @@ export interface Program {
   eventq: { base: Hex; bytes: number };
 }
 
+/** What a device's DMA did. */
+export interface DmaAnswer {
+  trace: string[];
+  prod: Hex;
+  icr?: Hex;
+  tdh?: Hex;
+}
+
 /**
  * What a program did. `answers` has one entry for each step:
  * - `mem`, `reg`: null
  * - `get`: the value
  * - `dma`: the trace of all its translations, in order, and EVENTQ_PROD after it
+ * - `transmit`: the same, and what ICR and TDH then read
  *
  * A trace line is one of
  * - `cfg hit|miss`: the configuration cache
@@ -41,7 +53,7 @@ export interface Program {
  * - `ok PA PERM STAGE`, `bypass`, `abort`, `disabled`: the outcome when there is no fault
  */
 export interface ProgramRecord {
-  answers: (null | Hex | { trace: string[]; prod: Hex })[];
+  answers: (null | Hex | DmaAnswer)[];
   /** The event queue's bytes afterwards, without trailing zeros. */
   events: Hex;
   /** Non-zero RAM at the places that DMA reached: [address, 16 bytes in hexadecimal]. */

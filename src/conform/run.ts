@@ -1,5 +1,7 @@
 // Runs conformance programs on a machine behind qtest, QEMU's or ours, and records the answers.
 import {
+  e1000State,
+  e1000Transmit,
   eduCopy,
   type Master,
   type ProgramTarget,
@@ -8,7 +10,7 @@ import {
   setUpBoard,
   testdevWrite,
 } from "./board.ts";
-import { hex, type Program, type ProgramRecord, toHex } from "./program.ts";
+import { hex, type Op, type Program, type ProgramRecord, toHex } from "./program.ts";
 import { splitTrace } from "./trace.ts";
 
 const EVENTQ_PROD = 0xa8n;
@@ -30,29 +32,47 @@ const EDU_BUFFER_BYTES = 4096;
 /** Offsets within the 128 KiB frame: the read that ends a DMA's part of the trace. */
 const markerOf = (smmu: bigint) => `readl ${hex(smmu + EVENTQ_PROD)}`;
 
-/** The requests of one step, and which of their answers counts (-1: none). */
-function requestsOf(
-  op: Program["ops"][number],
-  masters: Map<number, Master>,
-  smmu: bigint,
-): [string[], number] {
+/** The requests of one step, and which of their answers count, in order. */
+interface Requests {
+  lines: string[];
+  wanted: number[];
+}
+
+function masterOf(masters: Map<number, Master>, sid: number, ...kinds: Master["kind"][]): Master {
+  const master = masters.get(sid);
+  if (!master) throw new Error(`no device has StreamID ${sid}`);
+  if (!kinds.includes(master.kind)) throw new Error(`the device of StreamID ${sid} cannot do this`);
+  return master;
+}
+
+function requestsOf(op: Op, masters: Map<number, Master>, smmu: bigint): Requests {
   switch (op.op) {
     case "mem":
-      return [[`writeq ${op.at} ${op.value}`], -1];
-    case "reg":
-      return [[`write${op.size === 8 ? "q" : "l"} ${hex(smmu + BigInt(op.at))} ${op.value}`], -1];
-    case "get":
-      return [[`read${op.size === 8 ? "q" : "l"} ${hex(smmu + BigInt(op.at))}`], 0];
+      return { lines: [`writeq ${op.at} ${op.value}`], wanted: [] };
+    case "reg": {
+      const size = op.size === 8 ? "q" : "l";
+      return { lines: [`write${size} ${hex(smmu + BigInt(op.at))} ${op.value}`], wanted: [] };
+    }
+    case "get": {
+      const size = op.size === 8 ? "q" : "l";
+      return { lines: [`read${size} ${hex(smmu + BigInt(op.at))}`], wanted: [0] };
+    }
     case "dma": {
-      const master = masters.get(op.sid);
-      if (!master) throw new Error(`no device has StreamID ${op.sid}`);
+      const kinds: Master["kind"][] = op.write ? ["edu", "testdev"] : ["edu"];
+      const master = masterOf(masters, op.sid, ...kinds);
       const iova = BigInt(op.iova);
-      if (!op.write && master.kind !== "edu") throw new Error("this device cannot read");
-      const requests =
+      const lines =
         master.kind === "edu"
           ? eduCopy(master, iova, op.bytes, op.write)
           : testdevWrite(master, iova, op.bytes);
-      return [[...requests, markerOf(smmu)], requests.length];
+      return { lines: [...lines, markerOf(smmu)], wanted: [lines.length] };
+    }
+    case "transmit": {
+      const master = masterOf(masters, op.sid, "e1000");
+      const lines = e1000Transmit(master, { ...op, iova: BigInt(op.iova) });
+      const at = lines.length;
+      lines.push(markerOf(smmu), ...e1000State(master));
+      return { lines, wanted: [at, at + 1, at + 2] };
     }
   }
 }
@@ -95,6 +115,32 @@ function reached(parts: string[][]): bigint[] {
   return [...places];
 }
 
+/** What each step gives: the values that it read, and its part of the trace. */
+function answersOf(
+  program: Program,
+  values: string[][],
+  parts: string[][],
+): ProgramRecord["answers"] {
+  let next = 0;
+  return program.ops.map((op, i) => {
+    const [first, ...state] = values[i];
+    switch (op.op) {
+      case "get":
+        // A `get` of EVENTQ_PROD ends a part as well; such a part is empty and is skipped.
+        if ((BigInt(op.at) & 0xffffn) === EVENTQ_PROD) next++;
+        return first;
+      case "dma":
+        return { trace: parts[next++], prod: first };
+      case "transmit": {
+        const [icr, tdh] = state;
+        return { trace: parts[next++], prod: first, icr, tdh };
+      }
+      default:
+        return null;
+    }
+  });
+}
+
 /** Runs one program on a machine fresh out of reset, and leaves RAM zero where it was used. */
 export async function runProgram(machine: ProgramTarget, program: Program): Promise<ProgramRecord> {
   await machine.reset();
@@ -110,22 +156,19 @@ export async function runProgram(machine: ProgramTarget, program: Program): Prom
   await machine.writeRam(blocksOf(memory));
   machine.takeTrace();
   const requests: string[] = [];
-  const wanted: number[] = [];
+  const wanted: number[][] = [];
   for (const op of program.ops) {
-    const [lines, answer] = requestsOf(op, masters, smmu);
-    wanted.push(answer < 0 ? -1 : requests.length + answer);
-    requests.push(...lines);
+    const step = requestsOf(op, masters, smmu);
+    wanted.push(step.wanted.map((i) => requests.length + i));
+    requests.push(...step.lines);
   }
   const lines = await machine.send(requests);
-  // A `get` of EVENTQ_PROD ends a part as well; such a part is empty and is skipped.
   const parts = splitTrace(machine.takeTrace());
-  let next = 0;
-  const answers: ProgramRecord["answers"] = program.ops.map((op, i) => {
-    if (op.op === "get" && (BigInt(op.at) & 0xffffn) === EVENTQ_PROD) next++;
-    if (op.op === "get") return hex(BigInt(lines[wanted[i]]));
-    if (op.op !== "dma") return null;
-    return { trace: parts[next++], prod: hex(BigInt(lines[wanted[i]])) };
-  });
+  const answers = answersOf(
+    program,
+    wanted.map((list) => list.map((i) => hex(BigInt(lines[i])))),
+    parts,
+  );
   const base = BigInt(program.eventq.base);
   const queue = withoutZeros(await machine.readRam(base, program.eventq.bytes));
   const data: ProgramRecord["data"] = [];

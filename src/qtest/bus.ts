@@ -15,6 +15,12 @@ interface Placed {
   device: MmioDevice;
 }
 
+interface MemoryRange {
+  base: bigint;
+  end: bigint;
+  writable: boolean;
+}
+
 const ACCESS_MAX = 8;
 
 /** Little-endian value of at most 8 bytes. */
@@ -35,6 +41,7 @@ export function bytesFrom(value: bigint, size: number): Uint8Array {
 export class Bus {
   readonly map: AddressMap;
   readonly #devices: Placed[] = [];
+  readonly #memories: MemoryRange[] = [];
 
   constructor(map: AddressMap) {
     this.map = map;
@@ -49,9 +56,17 @@ export class Bus {
     return this.#devices.find((d) => address >= d.base && address - d.base < d.bytes);
   }
 
-  /** True where stores go to RAM. */
-  isRam(address: bigint): boolean {
-    return this.#find(address) === undefined && this.map.isWritable(address);
+  /** Declares memory: what a DMA reads, or stores unless it is flash, in one go. */
+  addMemory(base: bigint, bytes: bigint | number, writable: boolean): void {
+    this.#memories.push({ base, end: base + BigInt(bytes), writable });
+  }
+
+  /** Bytes of memory from an address on; 0 where a device answers. */
+  directBytes(address: bigint, write: boolean): bigint {
+    const found = this.#memories.find(
+      ({ base, end, writable }) => address >= base && address < end && (writable || !write),
+    );
+    return found ? found.end - address : 0n;
   }
 
   /** Bytes at an address; undefined when some of them are nowhere. */

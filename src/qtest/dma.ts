@@ -38,14 +38,23 @@ function target(translation: Translation, write: boolean): bigint | undefined {
   return allowed ? translation.pa : undefined;
 }
 
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
+
+/** Bytes from the output address up to the end of its page or block. */
+function restOfMapping({ pa = 0n, size = 1n }: Translation): bigint {
+  return size - (pa % size);
+}
+
 /**
- * Splits a DMA as QEMU 11.1 does: whole mappings where RAM is the target, else naturally aligned
+ * Splits a DMA as QEMU 11.1 does: whole mappings where memory is the target, else naturally aligned
  * pieces of at most 4 bytes, each translated anew (and each with its own event). By the
  * architecture (`compat`) an access that faults is one transaction.
+ *
+ * `direct` tells how many bytes of memory lie from an address on; 0 where a device answers.
  */
 export function* dmaPieces(
   access: Access,
-  isRam: (pa: bigint) => boolean,
+  direct: (pa: bigint) => bigint,
   translate: (request: TranslateRequest) => Translation,
   compat: Compat,
 ): Generator<Piece> {
@@ -57,11 +66,10 @@ export function* dmaPieces(
     const pa = target(translation, write);
     let bytes = left;
     if (pa === undefined) bytes = compat === "qemu" ? pieceBytes(iova, left) : left;
-    else if (!isRam(pa)) bytes = pieceBytes(pa, left);
-    else if (translation.status === "ok") {
-      const size = translation.size ?? 1n;
-      const room = size - (pa % size);
-      if (room < BigInt(left)) bytes = Number(room);
+    else {
+      let room = direct(pa);
+      if (room > 0n && translation.status === "ok") room = least(room, restOfMapping(translation));
+      bytes = room === 0n ? pieceBytes(pa, left) : Number(least(room, BigInt(left)));
     }
     yield { iova, bytes, pa };
     done += bytes;

@@ -8,6 +8,7 @@ const ID = {
   revision: 0x10,
   classCode: 0x00ff00,
   barBytes: 0x100000,
+  interruptPin: 1,
   msi: true,
 };
 const REG = {

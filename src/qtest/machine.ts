@@ -11,10 +11,11 @@ import { PCI_COMMAND } from "../spec/pci.ts";
 import type { Arguments, Spec } from "./arguments.ts";
 import { Bus, bytesFrom, type MmioDevice } from "./bus.ts";
 import { dmaPieces } from "./dma.ts";
+import { e1000 } from "./e1000.ts";
 import { edu } from "./edu.ts";
 import type { Endpoint } from "./function.ts";
 import { GICD_BYTES, GICR_BYTES, GicFrames, itsFrames } from "./gic.ts";
-import { mapVirt, PCI_WINDOWS, VIRT } from "./memory-map.ts";
+import { FLASHES, mapVirt, PCI_WINDOWS, VIRT } from "./memory-map.ts";
 import { ECAM_BYTES, PciHost } from "./pci.ts";
 import type { ProtocolTarget } from "./protocol.ts";
 import { testdev } from "./testdev.ts";
@@ -92,6 +93,8 @@ export class QtestMachine implements ProtocolTarget {
     const map = new AddressMap(memory);
     mapVirt(map, args.ramBytes);
     const bus = new Bus(map);
+    bus.addMemory(VIRT.ram, args.ramBytes, true);
+    for (const [base, bytes] of FLASHES) bus.addMemory(base, bytes, false);
     const dynamic = args.devices.find((d) => d.name === "arm-smmuv3");
     const has = args.machine.props.iommu === "smmuv3" || dynamic !== undefined;
     const stage = dynamic?.props.stage ?? "nested";
@@ -154,12 +157,15 @@ export class QtestMachine implements ProtocolTarget {
       const readPhysical = (pa: bigint, bytes: number) => this.bus.read(pa, bytes);
       return testdev(devfn, multi, { dmaWrite, readPhysical });
     }
+    const dmaRead = (fn: PciFunction, iova: bigint, bytes: number) =>
+      this.#dmaRead(fn, iova, bytes);
+    if (spec.name === "e1000") return e1000(devfn, multi, { dmaRead, dmaWrite });
     if (spec.name !== "edu") return undefined;
     const mask = spec.props.dma_mask;
     return edu(devfn, multi, {
       dmaMask: mask === undefined ? DMA_MASK_DEFAULT : BigInt(mask),
       dmaWrite,
-      dmaRead: (fn, iova, bytes) => this.#dmaRead(fn, iova, bytes),
+      dmaRead,
       signal: (fn) => this.#signal(fn),
       after: (ns, run) => this.#timers.push({ due: this.#clock + ns, run }),
     });
@@ -200,8 +206,8 @@ export class QtestMachine implements ProtocolTarget {
 
   #pieces(sid: number, iova: bigint, bytes: number, write: boolean) {
     const access = { sid, iova, bytes, write };
-    const isRam = (pa: bigint) => this.bus.isRam(pa);
-    return dmaPieces(access, isRam, (request) => this.#translate(request), this.#compat);
+    const direct = (pa: bigint) => this.bus.directBytes(pa, write);
+    return dmaPieces(access, direct, (request) => this.#translate(request), this.#compat);
   }
 
   #translate(request: TranslateRequest): Translation {

@@ -14,7 +14,7 @@ usage: QTEST_QEMU_BINARY=vsmmu-system-aarch64 iommu-smmuv3-test
        vsmmu-system-aarch64 -machine virt,iommu=smmuv3 -device iommu-testdev -qtest stdio
 
   -machine virt[,iommu=smmuv3]   the board; other properties are accepted and not used
-  -device iommu-testdev|edu|pcie-root-port|arm-smmuv3[,stage=1|2|nested]
+  -device iommu-testdev|edu|e1000|pcie-root-port|arm-smmuv3[,stage=1|2|nested]
   -m MEGABYTES                   guest RAM
   -qtest unix:PATH | stdio       the line protocol: the program connects to PATH
   -chardev socket,path=P,id=I -mon chardev=I,mode=control    a QMP monitor

@@ -13,6 +13,11 @@ export const VIRT = {
   ecam: 0x4010000000n,
 } as const;
 
+/** [base, bytes] of the flash devices, which nothing has been written to. */
+export const FLASHES: readonly (readonly [bigint, bigint])[] = [
+  [0n, 0x04000000n],
+  [0x04000000n, 0x04000000n],
+];
 /** [base, bytes] of the windows in which PCI functions answer; the rest of them reads as ones. */
 export const PCI_WINDOWS: readonly (readonly [bigint, bigint])[] = [
   [0x10000000n, 0x2eff0000n],
@@ -24,7 +29,7 @@ export const PCI_WINDOWS: readonly (readonly [bigint, bigint])[] = [
  * matter. An address between them is an external abort.
  */
 const ZERO_WINDOWS: readonly (readonly [bigint, bigint])[] = [
-  [0n, 0x08000000n],
+  ...FLASHES,
   [VIRT.gicd, 0x10000n],
   [VIRT.its, 0x20000n],
   [VIRT.gicr, 0x20000n],

@@ -69,8 +69,8 @@ class Bench {
       return result;
     };
     const access = { sid: streamId, iova: BigInt(iova), bytes, write };
-    const isRam = (pa: bigint) => this.#map.isWritable(pa);
-    for (const piece of dmaPieces(access, isRam, translate, this.#compat)) {
+    const direct = (pa: bigint) => (this.#map.isWritable(pa) ? BigInt(access.bytes) : 0n);
+    for (const piece of dmaPieces(access, direct, translate, this.#compat)) {
       if (piece.pa !== undefined && write) {
         this.#map.writeBytes(piece.pa, new Uint8Array(piece.bytes));
       }

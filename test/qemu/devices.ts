@@ -30,7 +30,8 @@ export interface Device {
   leaves: bigint[];
   s1Words: bigint[];
   s2Words: bigint[];
-  pages: { iova: bigint; ipa: bigint; mask: bigint }[];
+  /** Of each mapping: the 4 KiB of input, of intermediate and of output address; its size - 1. */
+  pages: { iova: bigint; ipa: bigint; pa: bigint; mask: bigint }[];
 }
 
 const mask = (bits: number) => (1n << BigInt(bits)) - 1n;
@@ -178,7 +179,7 @@ export function buildDevice(
     const s2Level = leafLevel(spec.s2.granule, stage1 ? page.s2Level : page.level, start);
     const s2Output = outputOf(pa, spec.s2.granule, s2Level);
     if (spec.config & 2) s2.map(ipa, s2Level, s2Output | stage2Leaf(page.s2Attributes));
-    return { iova: iova & ~0xfffn, ipa, mask: mask(Number(size)) };
+    return { iova: iova & ~0xfffn, ipa, pa, mask: mask(Number(size)) };
   });
   if (nested) {
     for (const at of [...[...s1.pages].map((p) => p << 12n), cdAddress]) {

@@ -5,15 +5,23 @@ import { compareProgram } from "../../src/conform/compare.ts";
 import type { Program, ProgramRecord } from "../../src/conform/program.ts";
 import type { Mismatch } from "../../src/conform/report.ts";
 import { runProgram } from "../../src/conform/run.ts";
-import { materialize } from "./materialize.ts";
+import { type MasterChoice, materialize } from "./materialize.ts";
 import { type Kind, type ProgramSpec, programSpec } from "./spec.ts";
 
-/** StreamIDs of the board's masters; the last one can read. */
-export const SIDS = [
-  ...Array.from({ length: 16 }, (_, i) => 8 + i),
-  ...[0x37, 0xfe].flatMap((bus) => Array.from({ length: 8 }, (_, i) => bus * 256 + i)),
-  3 * 8,
+const range = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
+
+/** The board's masters: iommu-testdev writes, edu reads and writes, e1000 works on rings. */
+const MASTERS: MasterChoice[] = [
+  ...[range(8, 16), range(0x3700, 8), range(0xfe00, 8)]
+    .flat()
+    .map((sid) => ({ sid, does: "writes" as const })),
+  { sid: 3 * 8, does: "reads and writes" },
+  ...range(4 * 8, 8).map((sid) => ({ sid, does: "rings" as const })),
 ];
+
+/** Who takes part in programs of a kind. */
+const mastersOf = (kind: Kind): MasterChoice[] =>
+  kind === "rings" ? MASTERS.filter((m) => m.does === "rings") : MASTERS;
 
 /** A program on which two machines differ. */
 export interface Difference {
@@ -56,11 +64,13 @@ export async function search(
   let smallest: Difference | undefined;
   let programs = 0;
   let cases = 0;
-  const property = fc.asyncProperty(programSpec(kind, SIDS.length), async (spec: ProgramSpec) => {
-    const program = materialize(kind, spec, SIDS);
+  const masters = mastersOf(kind);
+  const specs = programSpec(kind, masters.length);
+  const property = fc.asyncProperty(specs, async (spec: ProgramSpec) => {
+    const program = materialize(kind, spec, masters);
     if (!smallest) {
       programs++;
-      cases += program.ops.filter((op) => op.op === "dma").length;
+      cases += program.ops.filter((op) => op.op === "dma" || op.op === "transmit").length;
     }
     const found = await differ(
       program,

@@ -37,7 +37,7 @@ export function missingInQemu(): string[] {
     return answer.stdout + answer.stderr;
   };
   const devices = ask("-machine", "virt", "-device", "help");
-  return ["iommu-testdev", "edu", "pcie-root-port"].filter(
+  return ["iommu-testdev", "edu", "e1000", "pcie-root-port"].filter(
     (name) => !devices.includes(`name "${name}"`),
   );
 }

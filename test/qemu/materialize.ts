@@ -2,7 +2,8 @@
 import { hex, type Op, type Program } from "../../src/conform/program.ts";
 import { encodeCommand } from "./commands.ts";
 import { buildDevice, type Device, LAYOUT } from "./devices.ts";
-import type { ActionSpec, ChangeSpec, ProgramSpec, TableSpec } from "./spec.ts";
+import { ringSteps } from "./rings.ts";
+import type { ActionSpec, ChangeSpec, DmaSpec, ProgramSpec, TableSpec } from "./spec.ts";
 import { put, type Words } from "./tables.ts";
 
 const STRTAB = 0x44000000n;
@@ -112,15 +113,21 @@ function withoutAbort(device: Device, at: bigint, value: bigint, words: Words): 
   return value;
 }
 
-/** Builds the program of a specification for the given masters (StreamID; the last can read). */
-export function materialize(kind: string, spec: ProgramSpec, sids: number[]): Program {
+/** A function of the board: its StreamID, and what its DMA can be. */
+export interface MasterChoice {
+  sid: number;
+  does: "writes" | "reads and writes" | "rings";
+}
+
+/** Builds the program of a specification for the given masters. */
+export function materialize(kind: string, spec: ProgramSpec, masters: MasterChoice[]): Program {
   const words: Words = new Map();
   const taken = new Set<number>();
   const devices = spec.devices.map((device, i) => {
-    let master = device.master % sids.length;
-    while (taken.has(master)) master = (master + 1) % sids.length;
+    let master = device.master % masters.length;
+    while (taken.has(master)) master = (master + 1) % masters.length;
     taken.add(master);
-    return buildDevice(device, i, sids[master], words);
+    return buildDevice(device, i, masters[master].sid, words);
   });
   streamTable(spec.table, devices, words);
   spec.devices.forEach((device, i) => {
@@ -132,7 +139,7 @@ export function materialize(kind: string, spec: ProgramSpec, sids: number[]): Pr
     table: spec.table,
     devices,
     words,
-    reader: sids[sids.length - 1],
+    does: new Map(masters.map((m) => [m.sid, m.does])),
     prod: 0,
     error: 0,
   };
@@ -149,7 +156,7 @@ interface State {
   table: TableSpec;
   devices: Device[];
   words: Words;
-  reader: number;
+  does: Map<number, MasterChoice["does"]>;
   /** Entries ever queued. */
   prod: number;
   /** What the next acknowledgement writes to GERRORN. */
@@ -205,17 +212,22 @@ function recover(state: State): Op[] {
   return ops;
 }
 
+function dmaSteps(action: DmaSpec, device: Device, state: State): Op[] {
+  const noise = action.noise >= 0 ? 1n << BigInt(action.noise) : 0n;
+  const does = state.does.get(device.sid);
+  if (does === "rings") return ringSteps(action, device, noise);
+  const page = device.pages[action.page % device.pages.length];
+  const iova = (page.iova + (BigInt(action.offset) & (page.mask & 0xfffn))) ^ noise;
+  const write = !(action.read && does === "reads and writes");
+  return [{ op: "dma", sid: device.sid, iova: hex(iova), bytes: action.bytes, write }];
+}
+
 function act(kind: string, action: ActionSpec, state: State): Op[] {
   const device =
     "device" in action ? state.devices[action.device % state.devices.length] : undefined;
   switch (action.do) {
-    case "dma": {
-      const page = device!.pages[action.page % device!.pages.length];
-      let iova = page.iova + (BigInt(action.offset) & (page.mask & 0xfffn));
-      if (action.noise >= 0) iova ^= 1n << BigInt(action.noise);
-      const write = !(action.read && device!.sid === state.reader);
-      return [{ op: "dma", sid: device!.sid, iova: hex(iova), bytes: action.bytes, write }];
-    }
+    case "dma":
+      return dmaSteps(action, device!, state);
     case "command": {
       const faulty = kind === "commands" || kind === "registers";
       const entries: [bigint, bigint][] = [encodeCommand(action, device!, faulty)];

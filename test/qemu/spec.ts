@@ -34,7 +34,23 @@ export interface DeviceSpec {
   faults: ChangeSpec[];
 }
 
-/** A DMA. */
+/** A transmit descriptor: its buffer, and bits that say what kind it is. */
+export interface DescriptorSpec {
+  page: number;
+  offset: number;
+  bytes: number;
+  flags: number;
+}
+
+/** The ring of an e1000: descriptors from `head` on, and how many of them it is told to take. */
+export interface RingSpec {
+  entries: number;
+  head: number;
+  count: number;
+  descriptors: DescriptorSpec[];
+}
+
+/** A DMA; of an e1000 it is one of its ring, which lies where others would move data. */
 export interface DmaSpec {
   do: "dma";
   device: number;
@@ -43,6 +59,7 @@ export interface DmaSpec {
   noise: number;
   bytes: number;
   read: boolean;
+  ring: RingSpec;
 }
 
 /** A command with its parameters; `sync` adds a CMD_SYNC behind it. */
@@ -110,7 +127,7 @@ const change = (...targets: [number, ChangeSpec["target"]][]): fc.Arbitrary<Chan
 
 const granule = weighted([4, 12], [3, 14], [3, 16]);
 
-/** `reads` allows the one master that can read. */
+/** A device, one of `masters`. */
 export const device = (masters: number): fc.Arbitrary<DeviceSpec> =>
   fc.record({
     master: below(masters),
@@ -155,6 +172,21 @@ export const device = (masters: number): fc.Arbitrary<DeviceSpec> =>
     ),
   });
 
+const ring: fc.Arbitrary<RingSpec> = fc.record({
+  entries: weighted([12, 8], [4, 16], [1, 64], [1, 0]),
+  head: weighted([8, 0], [2, 3], [2, 7], [1, 20], [1, 0xffff]),
+  count: weighted([6, 1], [4, 2], [2, 4], [1, 0], [1, 12], [1, 100]),
+  descriptors: fc.array(
+    fc.record({
+      page: below(6),
+      offset: below(4096),
+      bytes: weighted([6, 4], [4, 0], [4, 1], [4, 13], [4, 64], [2, 300], [1, 5000]),
+      flags,
+    }),
+    { minLength: 1, maxLength: 4, size: "max" },
+  ),
+});
+
 const dma: fc.Arbitrary<ActionSpec> = fc.record({
   do: fc.constant("dma" as const),
   device: below(6),
@@ -163,6 +195,7 @@ const dma: fc.Arbitrary<ActionSpec> = fc.record({
   noise: weighted([90, -1], [1, 63], [1, 56], [1, 48], [1, 40], [1, 20], [1, 12], [1, 13]),
   bytes: weighted([12, 4], [1, 1], [1, 3], [1, 8], [1, 16]),
   read: fc.boolean(),
+  ring,
 });
 
 const command: fc.Arbitrary<ActionSpec> = fc.record({
@@ -203,7 +236,7 @@ const reg: fc.Arbitrary<ActionSpec> = fc.record({
 const recover: fc.Arbitrary<ActionSpec> = fc.constant({ do: "recover" as const });
 
 /** The kinds of program; each names what its actions stress. */
-export const KINDS = ["walk", "cache", "registers", "overflow", "commands"] as const;
+export const KINDS = ["walk", "cache", "registers", "overflow", "commands", "rings"] as const;
 export type Kind = (typeof KINDS)[number];
 
 const MIX: Record<Kind, [number, fc.Arbitrary<ActionSpec>][]> = {
@@ -230,6 +263,11 @@ const MIX: Record<Kind, [number, fc.Arbitrary<ActionSpec>][]> = {
     [1, edit],
     [2, recover],
     [1, get],
+  ],
+  rings: [
+    [6, dma],
+    [1, edit],
+    [1, command],
   ],
 };
 

@@ -18,12 +18,12 @@ function pieces(
   iova: bigint,
   bytes: number,
   answer: (iova: bigint) => Translation,
-  { write = true, ram = true, compat = "qemu" as "arch" | "qemu" } = {},
+  { write = true, memory = 1n << 40n, compat = "qemu" as "arch" | "qemu" } = {},
 ): number[] {
   const access = { sid: 8, iova, bytes, write };
   const found = dmaPieces(
     access,
-    () => ram,
+    () => memory,
     (r) => answer(r.iova),
     compat,
   );
@@ -53,9 +53,17 @@ describe("an access that gets through", () => {
     expect(pieces(0x1000n, 4096, (iova) => page(0x40000000n + iova))).toEqual([4096]);
   });
 
+  test("ends where the memory behind it ends", () => {
+    const bypass: Translation = { status: "bypass", pa: 0x5ffffff8n, perm: 3, fetches: 0 };
+    expect(pieces(0x5ffffff8n, 24, () => bypass, { memory: 8n })).toEqual([8, 8, 8]);
+    expect(pieces(0x1000n, 24, (iova) => page(0x40000000n + iova), { memory: 16n })).toEqual([
+      16, 8,
+    ]);
+  });
+
   test("takes pieces of at most 4 bytes of anything else", () => {
     const answer = (iova: bigint) => page(0x70000000n + iova);
-    expect(pieces(0x1002n, 8, answer, { ram: false })).toEqual([2, 4, 2]);
+    expect(pieces(0x1002n, 8, answer, { memory: 0n })).toEqual([2, 4, 2]);
   });
 
   test("is stopped by the memory core where the entry has no such permission", () => {

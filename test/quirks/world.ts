@@ -5,6 +5,8 @@ import { put, type Words } from "../qemu/tables.ts";
 /** Masters of the board: a writing function, and edu, which can read. */
 export const WRITER = 8;
 export const EDU = 24;
+/** An e1000, which works on rings of descriptors. */
+export const E1000 = 32;
 
 export const STRTAB = 0x44000000n;
 export const CD = 0x42200000n;
@@ -124,6 +126,12 @@ export class World {
   dma(iova: bigint, options: { sid?: number; bytes?: number; write?: boolean } = {}): this {
     const { sid = WRITER, bytes = 4, write = true } = options;
     this.ops.push({ op: "dma", sid, iova: hex(iova), bytes, write });
+    return this;
+  }
+
+  /** The e1000 works on a ring of eight descriptors from its first entry up to `tail`. */
+  transmit(iova: bigint, tail = 1): this {
+    this.ops.push({ op: "transmit", sid: E1000, iova: hex(iova), entries: 8, head: 0, tail });
     return this;
   }
 

@@ -109,6 +109,8 @@ function stepOf(op: Op): Step {
       const { sid: streamId, iova, bytes, write: isWrite } = op;
       return { do: "access", streamId, iova, bytes, write: isWrite };
     }
+    case "transmit":
+      throw new Error("a ring of descriptors is no step of a vector");
   }
 }
 
