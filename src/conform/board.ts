@@ -14,6 +14,8 @@ export const DOORBELL = ITS + 0x10040n;
 export interface ProgramTarget {
   /** Where the SMMU's registers are. */
   readonly smmu: bigint;
+  /** Which devices the board has; absent: all. */
+  readonly dma?: BoardDma;
   /** Resets the machine: every device as after power-on, RAM kept. */
   reset(): Promise<void>;
   /** Sends requests in order; one answer each, without the leading "OK ". */
@@ -54,26 +56,35 @@ export type BoardStage = "nested" | "1" | "2";
 /** Where the SMMU of a board with these stages is. */
 export const smmuOf = (stage: BoardStage): bigint => (stage === "nested" ? SMMU : DYNAMIC_SMMU);
 
+/**
+ * Which devices do DMA: iommu-testdev, edu and e1000, or e1000 in every place of the first, for a
+ * QEMU that does not have it.
+ */
+export type BoardDma = "all" | "rings";
+
+const slotFunction = (dma: BoardDma, place: string, fn: number): string => {
+  const more = fn === 0 ? ",multifunction=on" : "";
+  const name = dma === "all" ? "iommu-testdev" : "e1000";
+  return `${name},${place}.${fn}${more}${dma === "all" ? "" : ",romfile="}`;
+};
+
 /** The arguments that create the board's functions. */
-export function boardArguments(stage: BoardStage = "nested"): string[] {
+export function boardArguments(stage: BoardStage = "nested", dma: BoardDma = "all"): string[] {
   const args = ["-machine", "virt,acpi=off,gic-version=3"];
   if (stage === "nested") args.push("-machine", "iommu=smmuv3");
   else args.push("-device", `arm-smmuv3,primary-bus=pcie.0,stage=${stage}`);
   const device = (text: string) => args.push("-device", text);
   for (const slot of [1, 2]) {
     for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
-      device(`iommu-testdev,addr=0${slot}.${fn}${fn === 0 ? ",multifunction=on" : ""}`);
+      device(slotFunction(dma, `addr=0${slot}`, fn));
     }
   }
   device("edu,addr=03.0,dma_mask=0xffffffffffffffff");
-  for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
-    device(`e1000,addr=04.${fn},romfile=${fn === 0 ? ",multifunction=on" : ""}`);
-  }
+  for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) device(slotFunction("rings", "addr=04", fn));
   for (const [i, slot] of [5, 6].entries()) {
     device(`pcie-root-port,id=rp${i + 1},addr=0${slot}.0,chassis=${i + 1}`);
     for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
-      const more = fn === 0 ? ",multifunction=on" : "";
-      device(`iommu-testdev,bus=rp${i + 1},addr=00.${fn}${more}`);
+      device(slotFunction(dma, `bus=rp${i + 1},addr=00`, fn));
     }
   }
   return args;
@@ -88,6 +99,9 @@ export function configAddress(sid: number, offset: number): bigint {
 
 /** Numbers the buses, places the BARs, lets every function master the bus. */
 export async function setUpBoard(machine: ProgramTarget): Promise<Master[]> {
+  const kind = machine.dma === "rings" ? "e1000" : "testdev";
+  const bytes = machine.dma === "rings" ? E1000_BAR_BYTES : 0x1000n;
+  const bars = machine.dma === "rings" ? E1000_BARS + 0x100000n : BARS;
   const masters: Master[] = [];
   const requests: string[] = [];
   const config = (sid: number, offset: number, value: number, size: "b" | "w" | "l") =>
@@ -98,7 +112,7 @@ export async function setUpBoard(machine: ProgramTarget): Promise<Master[]> {
     masters.push({ sid, bar, kind });
   };
   for (let i = 0; i < 2 * FUNCTIONS_PER_SLOT; i++) {
-    add(8 + i, BARS + BigInt(i) * 0x1000n, "testdev");
+    add(8 + i, bars + BigInt(i) * bytes, kind);
   }
   add(3 << 3, EDU_BAR, "edu");
   for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
@@ -115,7 +129,7 @@ export async function setUpBoard(machine: ProgramTarget): Promise<Master[]> {
     config(port, 0x22, window >> 16, "w");
     config(port, 0x04, 6, "w");
     for (let fn = 0; fn < FUNCTIONS_PER_SLOT; fn++) {
-      add((bus << 8) | fn, BigInt(window + fn * 0x1000), "testdev");
+      add((bus << 8) | fn, BigInt(window) + BigInt(fn) * bytes, kind);
     }
   }
   await machine.send(requests);

@@ -150,7 +150,8 @@ export async function runProgram(machine: ProgramTarget, program: Program): Prom
   );
   const masters = new Map((await setUpBoard(machine)).map((m) => [m.sid, m]));
   // edu's buffer lives through a reset: filled from RAM that is zero, while the SMMU is off.
-  const edu = [...masters.values()].filter((m) => m.kind === "edu");
+  // (On a board of rings it never moves data.)
+  const edu = [...masters.values()].filter((m) => m.kind === "edu" && machine.dma !== "rings");
   await machine.send(edu.flatMap((m) => eduCopy(m, ZEROS, EDU_BUFFER_BYTES, false)));
   const memory = program.memory.map(([a, v]): [bigint, bigint] => [BigInt(a), BigInt(v)]);
   await machine.writeRam(blocksOf(memory));

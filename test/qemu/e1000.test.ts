@@ -48,7 +48,7 @@ describe("without an SMMU in the way", () => {
   test.each([
     ["e1000", E1000],
     ["edu", EDU],
-    ["iommu-testdev", WRITER],
+    ["the function of StreamID 8", WRITER],
   ])("configuration space of %s reads the same, and what was written to it", async (_name, sid) => {
     const [expected, got] = await both(() => {
       const at = (i: number) => hex(configAddress(sid, i * 4));

@@ -132,7 +132,7 @@ export class GoldenQemu {
   }
 
   static async start(command: string[]): Promise<GoldenQemu> {
-    const args = ["-machine", "virt,acpi=off,gic-version=3,iommu=smmuv3"];
+    const args = ["-machine", "virt,acpi=off,gic-version=3,iommu=smmuv3", "-accel", "qtest"];
     for (let i = 0; i < BATCH; i++) {
       const [slot, fn] = [(FIRST_SID + i) >> 3, (FIRST_SID + i) & 7];
       const more = fn === 0 ? ",multifunction=on" : "";

@@ -15,6 +15,7 @@ export class Qmp {
   #text = "";
   #messages: Message[] = [];
   #wake: (() => void) | undefined;
+  #ended = false;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -27,7 +28,7 @@ export class Qmp {
     server.once("connection", (socket) => {
       qmp.#socket = socket;
       socket.setEncoding("utf8").on("data", (text: string) => qmp.#receive(text));
-      socket.on("error", () => {});
+      socket.on("error", () => {}).on("close", () => qmp.#end());
     });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject).listen(path, resolve);
@@ -42,10 +43,16 @@ export class Qmp {
     this.#wake?.();
   }
 
+  #end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
   async #next(wanted: (message: Message) => boolean): Promise<Message> {
     for (;;) {
       const at = this.#messages.findIndex(wanted);
       if (at >= 0) return this.#messages.splice(at, 1)[0];
+      if (this.#ended) throw new Error("the emulator's monitor is gone");
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

@@ -13,7 +13,13 @@ import {
 import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ProgramTarget, RAM_BASE, RAM_BYTES, SMMU } from "../../src/conform/board.ts";
+import {
+  type BoardDma,
+  type ProgramTarget,
+  RAM_BASE,
+  RAM_BYTES,
+  SMMU,
+} from "../../src/conform/board.ts";
 import { Qmp } from "./qmp.ts";
 
 export interface QtestOptions {
@@ -23,6 +29,8 @@ export interface QtestOptions {
   args: string[];
   /** Guest RAM lies in a file that both sides map; otherwise it goes through the socket. */
   sharedRam: boolean;
+  /** Which devices the board has; default: all. */
+  dma?: BoardDma;
   /** Where the SMMU is; default: the machine-wide one. */
   smmu?: bigint;
   /** Patterns for -trace. */
@@ -45,6 +53,7 @@ const DEVICE_TREE_ROOM = Buffer.alloc(0x100000);
 /** A running emulator. Answers come back in the order of the requests. */
 export class Qtest implements ProgramTarget {
   readonly smmu: bigint;
+  readonly dma: BoardDma;
   readonly #folder: string;
   readonly #server: Server;
   readonly #child: ChildProcess;
@@ -58,8 +67,15 @@ export class Qtest implements ProgramTarget {
   #stderr = "";
   #exit: { code: number | null; signal: string | null } | undefined;
 
-  private constructor(folder: string, server: Server, child: ChildProcess, qmp: Qmp, smmu: bigint) {
-    this.smmu = smmu;
+  private constructor(
+    folder: string,
+    server: Server,
+    child: ChildProcess,
+    qmp: Qmp,
+    { smmu, dma }: QtestOptions,
+  ) {
+    this.smmu = smmu ?? SMMU;
+    this.dma = dma ?? "all";
     this.#folder = folder;
     this.#server = server;
     this.#child = child;
@@ -79,7 +95,7 @@ export class Qtest implements ProgramTarget {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject).listen(socketPath, resolve);
     });
-    const args = ["-accel", "qtest", "-qtest", `unix:${socketPath}`, "-qtest-log", "/dev/null"];
+    const args = ["-qtest", `unix:${socketPath}`, "-qtest-log", "/dev/null"];
     args.push("-chardev", `socket,path=${qmpPath},id=char0`, "-mon", "chardev=char0,mode=control");
     args.push("-nodefaults", "-display", "none", "-cpu", "max", "-m", `${RAM_BYTES >> 20}`);
     if (options.sharedRam) {
@@ -95,7 +111,7 @@ export class Qtest implements ProgramTarget {
       stdio: ["ignore", "ignore", "pipe"],
     });
     leftOver.set(child, folder);
-    const machine = new Qtest(folder, server, child, qmp, options.smmu ?? SMMU);
+    const machine = new Qtest(folder, server, child, qmp, options);
     child.stderr?.on("data", (text) => {
       machine.#stderr += text;
     });
@@ -145,6 +161,7 @@ export class Qtest implements ProgramTarget {
   /** Sends requests in one write; resolves with one answer each, without the leading "OK ". */
   async send(requests: string[]): Promise<string[]> {
     if (this.#exit || !this.#socket) throw this.#error();
+    if (requests.length === 0) return [];
     const answers = requests.map(
       () =>
         new Promise<string>((resolve, reject) => {
