@@ -146,7 +146,7 @@ async function bundle() {
   await esbuild.build({
     ...browser,
     plugins: [insideBundle, workerInsideBundle],
-    entryPoints: { browser: "src/index.ts" },
+    entryPoints: { browser: "src/index.ts", "vectors-browser": "src/vectors/index.ts" },
     outdir: "dist",
     minify: true,
   });

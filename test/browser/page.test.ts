@@ -8,6 +8,7 @@ import { openCapture } from "../../src/capture/capture.ts";
 import { machineOf } from "../../src/capture/machine.ts";
 import { directoryFiles } from "../../src/capture/node.ts";
 import { resolveVectors } from "../../src/machine/route.ts";
+import { type VectorOptions, type VectorSet, vectors } from "../../src/vectors/index.ts";
 import { readSnippets } from "../snippets.ts";
 import { serve } from "./server.ts";
 
@@ -17,6 +18,7 @@ const EXECUTABLE = process.env.CHROMIUM ?? "/usr/bin/chromium";
 interface TestWindow {
   ready: boolean;
   isolated: boolean;
+  vectorsHere(options: VectorOptions): Promise<VectorSet>;
   routesHere(capture: string): Promise<unknown>;
   poolAnswers(): Promise<{ lookups: number; requests: number } & Record<string, string[]>>;
   poolRefusal(): Promise<string>;
@@ -70,6 +72,20 @@ test("a page without cross-origin isolation gets Node's routes", async () => {
   const expected = await routesInNode();
   expect(expected).toHaveLength(18);
   expect(routes).toEqual(expected);
+});
+
+test("a page makes the vectors that Node makes, from what the package names for browsers", async () => {
+  const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  expect(manifest.exports["./vectors"].browser).toBe("./dist/vectors-browser.js");
+  const page = await open(false);
+  const options: VectorOptions = { seed: 5, count: 3 };
+  const made = await page.evaluate(
+    (o) => (globalThis as unknown as TestWindow).vectorsHere(o),
+    options,
+  );
+  const expected = await vectors(options);
+  expect(expected.vectors.length).toBeGreaterThan(40);
+  expect(made).toEqual(JSON.parse(JSON.stringify(expected)));
 });
 
 test("a worker over shared memory of an isolated page gets them too", async () => {
