@@ -31,3 +31,12 @@ export class InputError extends Error {
     this.line = where.line;
   }
 }
+
+/** Why a file could not be read, in words. `error` is the file system's. */
+export function reasonOf(error: unknown): string {
+  const code = (error as { code?: string }).code;
+  if (code === "ENOENT") return "no such file";
+  if (code === "EISDIR") return "is a directory";
+  if (code === "EACCES" || code === "EPERM") return "may not be read";
+  return code === undefined ? "cannot be read" : `cannot be read (${code})`;
+}

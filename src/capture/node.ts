@@ -5,7 +5,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { gunzipSync } from "node:zlib";
 import type { ByteSource } from "./elf.ts";
-import { InputError } from "./errors.ts";
+import { InputError, reasonOf } from "./errors.ts";
 import { type CaptureFiles, damagedGzip, isGzip } from "./files.ts";
 
 const WHOLE_BYTES_MAX = 64 << 20;
@@ -80,12 +80,4 @@ export async function openFile(path: string): Promise<ByteSource> {
       return bytes;
     },
   };
-}
-
-function reasonOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === "ENOENT") return "no such file";
-  if (code === "EACCES") return "permission denied";
-  if (code === "EISDIR") return "is a directory, not a file";
-  return `cannot be read (${code ?? String(error)})`;
 }

@@ -33,6 +33,11 @@ export interface ReplayReport extends Record<TallyName, Tally> {
   mismatchCount: number;
   /** Things worth knowing that are no mismatches. */
   notes: string[];
+  /**
+   * "checked": its record was replayed. "not recorded": there was a VMM, but the capture does not
+   * hold what it did. "none": nothing says that there was one.
+   */
+  vmm: "checked" | "not recorded" | "none";
   /** About the VMM; absent when the capture has no record of one. */
   accel?: AccelReport;
   /** Milliseconds that the recorded run took. */
@@ -55,6 +60,7 @@ export class ReportBuilder {
       events: emptyTally(),
       its: emptyTally(),
       msi: emptyTally(),
+      vmm: "none",
       mismatches: [],
       mismatchCount: 0,
       notes: [],

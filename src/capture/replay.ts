@@ -24,6 +24,7 @@ import { type ReplayReport, ReportBuilder } from "./replay-report.ts";
 import { ReplayRun } from "./replay-run.ts";
 import { ReplaySmmu } from "./replay-smmu.ts";
 import { readStream, steAddresses } from "./streams.ts";
+import { noteVmm } from "./vmm-note.ts";
 
 /** How a replay is done. */
 export interface ReplayOptions {
@@ -40,6 +41,7 @@ export const SECTIONS: ReplaySection[] = [
   { name: "accel", run: replayAccel },
   { name: "fallback", run: replayFallback },
   { name: "plain", run: replayPlain },
+  { name: "vmm", run: noteVmm },
 ];
 
 /**

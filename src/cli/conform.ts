@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { InputError } from "../capture/errors.ts";
+import { InputError, reasonOf } from "../capture/errors.ts";
 import { gunzip } from "../capture/files.ts";
 import { checkLines } from "../conform/check.ts";
 import type { ConformReport } from "../conform/report.ts";
@@ -66,6 +66,6 @@ async function readText(c: Context, file: string): Promise<string> {
 const unreadable =
   (file: string) =>
   (error: Error & { code?: string }): never => {
-    const what = error.code === "ENOENT" ? "no such file" : error.message;
-    throw new InputError(file, what);
+    const fix = error.code === "EISDIR" ? "name the files of recorded answers in it" : undefined;
+    throw new InputError(file, reasonOf(error), {}, fix);
   };

@@ -2,7 +2,7 @@
 
 import { open, readFile } from "node:fs/promises";
 import { gunzipSync } from "node:zlib";
-import { InputError } from "../capture/errors.ts";
+import { InputError, reasonOf } from "../capture/errors.ts";
 import { decodeRegisterDump, type IdRegisters, idRegistersOf } from "../decode/index.ts";
 import { type Args, UsageError } from "./command.ts";
 
@@ -31,14 +31,6 @@ export async function readText(path: string): Promise<string> {
   } catch {
     throw new InputError(path, "is damaged gzip, or too large");
   }
-}
-
-function reasonOf(error: unknown): string {
-  const code = (error as { code?: string }).code;
-  if (code === "ENOENT") return "no such file";
-  if (code === "EISDIR") return "is a directory";
-  if (code === "EACCES" || code === "EPERM") return "may not be read";
-  return code ?? "cannot be read";
 }
 
 /** Does a file of this name exist? */

@@ -54,6 +54,7 @@ function jsonReport(report: ReplayReport) {
   return {
     capture: report.capture,
     ...Object.fromEntries(TALLIES.map((name) => [name, report[name]])),
+    vmm: report.vmm,
     ...(report.accel ? { accel: report.accel } : {}),
     mismatches: report.mismatches,
     compat: report.compat,

@@ -2,7 +2,7 @@
 // came to.
 
 import { readFile } from "node:fs/promises";
-import { InputError } from "../capture/errors.ts";
+import { InputError, reasonOf } from "../capture/errors.ts";
 import { findScenario } from "../scenario/builtin/index.ts";
 import { runScenario } from "../scenario/run.ts";
 import type { Scenario, ScenarioResult } from "../scenario/types.ts";
@@ -37,9 +37,8 @@ async function perform(scenario: Scenario, name: string): Promise<ScenarioResult
 
 async function fromFile(name: string): Promise<Scenario> {
   if (!FILE_NAME.test(name)) return named(name);
-  const text = await readFile(name, "utf8").catch((error: NodeJS.ErrnoException) => {
-    const what = error.code === "ENOENT" ? "no such file" : `cannot be read (${error.code})`;
-    throw new InputError(name, what);
+  const text = await readFile(name, "utf8").catch((error: unknown) => {
+    throw new InputError(name, reasonOf(error));
   });
   const { parseScenario, ScenarioFileError } = await import("../scenario/load.ts");
   try {

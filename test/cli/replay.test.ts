@@ -36,6 +36,7 @@ test("a good capture exits with 0 and prints the counts", async () => {
     events: { checked: 0, matched: 0 },
     its: { checked: 36, matched: 36 },
     msi: { checked: 24, matched: 24 },
+    vmm: "checked",
     accel: {
       calls: none,
       attaches: none,
@@ -60,6 +61,30 @@ test("a good capture exits with 0 and prints the counts", async () => {
   expect(text.out).toMatch(/translations +135 +all match/);
   expect(text.out).toMatch(/events +0 +none recorded/);
   expect(text.out).toMatch(/No mismatch in .* s \([\d,]+ translations\/s\)\./);
+});
+
+test.each<[string, Record<string, null>, string]>([
+  [
+    "l1-accel-uefi",
+    { "vmm-trace.txt.gz": null, "vmm-ioctls.jsonl.gz": null },
+    "vmm-trace.txt and vmm-ioctls.jsonl not in the capture",
+  ],
+  ["l1-vfio-kvm", { "vmm-ioctls.jsonl.gz": null }, "vmm-ioctls.jsonl not in the capture"],
+])("%s without the VMM's record says what was not checked", async (name, files, note) => {
+  const copy = copyOf(name, files);
+  const { code, out } = await call(["replay", copy, "--json"]);
+  const report = JSON.parse(out);
+  expect(report).toMatchObject({ vmm: "not recorded", mismatchCount: 0 });
+  expect(report.accel).toBeUndefined();
+  expect(report.notes).toContainEqual(expect.stringContaining(note));
+  expect(code).toBe(0);
+  const text = await call(["replay", copy], { columns: 200 });
+  expect(text.out).toContain(`Note: ${note}: what the VMM did was not checked`);
+});
+
+test("a machine without a VMM has nothing to note about one", async () => {
+  const { out } = await call(["replay", directoryOf("passthrough-4k"), "--json"]);
+  expect(JSON.parse(out)).toMatchObject({ vmm: "none", notes: [] });
 });
 
 const pageUp = (line: string, name: string) =>

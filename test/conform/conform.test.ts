@@ -164,6 +164,13 @@ describe("inputs that cannot be read", () => {
     expect(absent.err).toContain("no such file");
     expect((await call(["conform"])).code).toBe(2);
   });
+
+  test("a directory is named as one, with what to name in its place", async () => {
+    const directory = fileURLToPath(new URL("../golden", import.meta.url));
+    const { code, out, err } = await call(["conform", directory]);
+    expect({ code, out }).toEqual({ code: 3, out: "" });
+    expect(err).toContain(`${directory}: is a directory; name the files of recorded answers in it`);
+  });
 });
 
 test("the text names kinds, counts and the rules, and shows a bar on a terminal", async () => {
