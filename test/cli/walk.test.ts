@@ -72,6 +72,8 @@ test("a fault has its record, exit code 1, and no result", async () => {
   const { code, json } = await walkJson(["--capture", BUILTIN, "--sid", "16", "--iova", "0x1000"]);
   expect(code).toBe(1);
   expect(json.result).toBeNull();
+  expect(json.status).toBe("event");
+  expect(Object.keys(json.event)).toEqual(["type", "name", "record"]);
   expect(json.event).toMatchObject({ type: 16, name: "F_TRANSLATION" });
   expect(json.event.record).toMatch(/^100000001000000000000000/);
   const text = await call(["walk", "--capture", BUILTIN, "--sid", "16", "--iova", "0x1000"]);
