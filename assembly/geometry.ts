@@ -77,21 +77,13 @@ export function commandTgOf(granule: u32): u32 {
   return (granule - 10) >> 1;
 }
 
-/** Start level of stage 2 for S2SL0, or -2 where the encoding is reserved (DDI0487 D8.2). */
+/** Start level of stage 2 for S2SL0; 3 is legal with 4K alone (DDI0487 D8.2). */
 export function stage2StartLevel(granule: u32, sl0: u32): i32 {
   if (granule == GRANULE_4K) return sl0 == 3 ? 3 : 2 - <i32>sl0;
-  if (sl0 == 3) return granule == GRANULE_16K ? 0 : -2;
   return 3 - <i32>sl0;
 }
 
 /** Whether a block may stand at `level` without the 52-bit features (DDI0487 D8.3). */
 export function blockAllowed(granule: u32, level: i32): bool {
   return granule == GRANULE_4K ? level == 1 || level == 2 : level == 2;
-}
-
-/** Contiguous entries in a group at this granule and level, as log2; 0 where there is no group. */
-export function contiguousBits(granule: u32, level: i32): u32 {
-  if (granule == GRANULE_4K) return level >= 1 ? 4 : 0;
-  if (granule == GRANULE_16K) return level == 3 ? 7 : level == 2 ? 5 : 0;
-  return level >= 2 ? 5 : 0;
 }

