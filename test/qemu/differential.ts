@@ -28,20 +28,21 @@ function mastersOf(kind: Kind, dma: BoardDma | undefined): MasterChoice[] {
   return kind === "rings" ? MASTERS.filter((m) => m.does === "rings") : MASTERS;
 }
 
-/** Bits 51:48 of S1ContextPtr, in word 0 of an STE. */
-const POINTER_HIGH = [48, 51];
+/** Address bits from 48 on of S1ContextPtr and S2TTB, in words 0 and 3 of an STE. */
+const POINTER_HIGH = [48, 55];
 
 /** A flip of those bits becomes one of the bits below them. */
 function mendChange(change: ChangeSpec): ChangeSpec {
   const [low, high] = POINTER_HIGH;
-  const flips = change.target === "ste" && change.how === "flip" && change.index % 4 === 0;
+  const { target, how, index } = change;
+  const flips = target === "ste" && how === "flip" && [0, 3].includes(index % 4);
   const mended = flips && change.bit >= low && change.bit <= high;
-  return mended ? { ...change, bit: change.bit - 4 } : change;
+  return mended ? { ...change, bit: change.bit - 8 } : change;
 }
 
 /**
  * Without what QEMU takes otherwise before 11: a reserved SPLIT, a Span beyond it, a stream table
- * that is not aligned to its size, and a context pointer beyond 48 bits.
+ * that is not aligned to its size, and pointers of an STE beyond 48 bits.
  */
 function asBefore11(spec: ProgramSpec): ProgramSpec {
   const { table } = spec;

@@ -2,12 +2,14 @@
 # Unpacks the newest qemu-system-aarch64 of Debian into a private root and prints how to start it.
 #
 #   install-qemu.sh            install (once) and print the path of the launcher
+#   install-qemu.sh SUITE      the same, of this suite of Debian alone
 #   install-qemu.sh --print    print the path only; exit 1 when nothing is installed
 #
-# Debian's unstable suite has QEMU 11.1, with iommu-testdev and arm-smmuv3; older suites serve as
-# fallbacks. Nothing of the machine's own package state changes: apt works on an empty package
-# database below the cache directory, and the packages are unpacked, not installed. The mirror is
-# the one that the machine's apt already uses. Needs apt, dpkg-deb and ten seconds to a minute.
+# Debian's unstable suite has QEMU 11.1, with iommu-testdev and arm-smmuv3; the backports of Debian
+# 12 have 10.0, on which e1000 does their work. Nothing of the machine's own package state changes:
+# apt works on an empty package database below the cache directory, and the packages are unpacked,
+# not installed. The mirror is the one that the machine's apt already uses. Needs apt, dpkg-deb and
+# ten seconds to a minute.
 set -euo pipefail
 
 cache="${VSMMU_QEMU_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/vsmmu/qemu}"
@@ -33,7 +35,10 @@ private_apt() {
   shift 3
   mkdir -p "$state/lists/partial" "$state/archives/partial" "$state/etc/preferences.d"
   : >"$state/status"
-  printf 'deb %s %s main\n' "$uri" "$suite" >"$state/etc/sources.list"
+  # Backports build on the suite that they are for.
+  local name
+  for name in "$suite" "${suite%-backports}"; do printf 'deb %s %s main\n' "$uri" "$name"; done |
+    sort -u >"$state/etc/sources.list"
   apt-get -qq \
     -o Dir::State="$state" -o Dir::State::status="$state/status" \
     -o Dir::State::Lists="$state/lists" \
@@ -50,7 +55,7 @@ unpack() {
   rm -rf "$cache"
   mkdir -p "$root"
   private_apt "$state" "$uri" "$suite" update || return 1
-  private_apt "$state" "$uri" "$suite" -y --download-only install qemu-system-arm ||
+  private_apt "$state" "$uri" "$suite" -y --download-only -t "$suite" install qemu-system-arm ||
     return 1
   local package
   for package in "$state"/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
@@ -83,11 +88,11 @@ fi
 apt-get -qq update >&2 || true
 uri="$(mirror)"
 [ -n "$uri" ] || { say "no Debian mirror is configured for apt"; exit 1; }
-for suite in sid bookworm-backports bookworm; do
+for suite in ${1:-sid bookworm-backports}; do
   if unpack "$uri" "$suite"; then
     write_launcher
     if version="$("$launcher" --version 2>/dev/null | head -n 1)"; then
-      [ "$suite" = sid ] || say "note: suite sid could not be used; this is the newest to be had"
+      [ -n "${1:-}" ] || [ "$suite" = sid ] || say "note: suite sid could not be used"
       say "installed from $suite: $version"
       echo "$launcher"
       exit 0
