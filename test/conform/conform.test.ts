@@ -10,6 +10,8 @@ const STAGE_MIX = path("qemu-11.1.3-stage-mix-8k.jsonl.gz");
 const VARIED = path("qemu-11.1.3-varied.jsonl.gz");
 const PROGRAMS = path("qemu-11.1.3-programs.jsonl.gz");
 
+const RINGS = path("qemu-11.1.3-rings.jsonl.gz");
+
 const linesOf = (file: string): string[] =>
   gunzipSync(readFileSync(file)).toString().trim().split("\n");
 
@@ -60,6 +62,13 @@ describe("recorded answers of QEMU 11.1.3", () => {
       "registers",
       "walk",
     ]);
+    expect(code).toBe(0);
+  });
+
+  test("programs in which e1000s work on rings match: fetches, buffers, status", async () => {
+    const { code, report } = await conform(RINGS);
+    expect(report).toMatchObject({ cases: 116, matched: 116, mismatches: [] });
+    expect(Object.keys(report.byKind)).toEqual(["cache", "commands", "rings"]);
     expect(code).toBe(0);
   });
 
@@ -140,6 +149,15 @@ describe("a damaged answer is found and its line named", () => {
     expect(code).toBe(1);
     expect(report.mismatches[0]).toMatchObject({ line: 1, differs: [`step ${step}`] });
   });
+});
+
+test("a wrong register of an e1000 is found", async () => {
+  const recorded = JSON.parse(linesOf(RINGS)[0]);
+  const step = recorded.record.answers.findIndex((a: { tdh?: string } | null) => a?.tdh);
+  recorded.record.answers[step].tdh = "0x7fff";
+  const { code, report } = await conformLines([JSON.stringify(recorded)]);
+  expect(code).toBe(1);
+  expect(report.mismatches[0]).toMatchObject({ line: 1, differs: [`step ${step}`] });
 });
 
 describe("inputs that cannot be read", () => {

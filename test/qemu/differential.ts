@@ -31,6 +31,9 @@ function mastersOf(kind: Kind, dma: BoardDma | undefined): MasterChoice[] {
 /** Address bits from 48 on of S1ContextPtr and S2TTB, in words 0 and 3 of an STE. */
 const POINTER_HIGH = [48, 55];
 
+/** Tables of this size, and of twice as many streams, are aligned where programs put them. */
+const LOG2_OF_STRTAB = 16;
+
 /** A flip of those bits becomes one of the bits below them. */
 function mendChange(change: ChangeSpec): ChangeSpec {
   const [low, high] = POINTER_HIGH;
@@ -48,8 +51,9 @@ function asBefore11(spec: ProgramSpec): ProgramSpec {
   const { table } = spec;
   const split = [6, 8, 10].includes(table.split) ? table.split : 8;
   const span = Math.min(table.span, 0);
+  const log2 = Math.min(table.log2, LOG2_OF_STRTAB);
   return {
-    table: { ...table, split, span, low: [0n, table.low[1], table.low[2]] },
+    table: { ...table, split, span, log2, low: [0n, table.low[1], table.low[2]] },
     devices: spec.devices.map((d) => ({ ...d, faults: d.faults.map(mendChange) })),
     actions: spec.actions.map((a) =>
       a.do === "change" ? { ...a, change: mendChange(a.change) } : a,

@@ -23,6 +23,7 @@ function encodeDescriptor(spec: DescriptorSpec, device: Device): [bigint, bigint
   put(words, 127, 96, f);
   if (bit(f, 5)) {
     put(words, 84, 84, bit(f, 6) | bit(f, 7));
+    put(words, 85, 85, bit(f, 11) & bit(f, 12));
     put(words, 90, 90, bit(f, 8));
     // Header and segment size of a context: small enough that a buffer is several segments.
     put(words, 111, 104, bit(f, 9) ? 54 : f & 7);
