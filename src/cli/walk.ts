@@ -29,8 +29,8 @@ export const command: Command = {
     "every structure and descriptor that it reads, in order.\n\n" +
     "The guest is a capture (the built-in one without --capture), or any full memory dump made " +
     "by dump-guest-memory: then --strtab says where its stream table is.\n\n" +
-    "Nothing is stored: with --json, event.record is the record that the fault would leave; status " +
-    "is event where it is due, silent where CD.R, S2R or RECINVSID suppresses it.\n\n" +
+    "Nothing is stored: with --json, event.record is the record that the fault would leave; " +
+    "status is event where it is due, silent where CD.R, S2R or RECINVSID suppresses it.\n\n" +
     "Exits with 1 when the access faults.",
   options: {
     capture: { type: "string", value: "DIR", help: "a capture's directory" },

@@ -1,5 +1,5 @@
-// e1000: a network controller as a DMA master. A write of TDT fetches descriptors at any IOVA, reads
-// the buffers that they name, and stores their status (8254x manual, 3.4).
+// e1000: a network controller as a DMA master. A write of TDT fetches descriptors at any IOVA,
+// reads the buffers that they name, and stores their status (8254x manual, 3.4).
 import type { PciFunction } from "../pci/function.ts";
 import {
   E1000_CTRL,

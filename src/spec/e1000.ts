@@ -1,4 +1,4 @@
-// The transmit side of Intel's 8254x network controllers (8254x Software Developer's Manual, 3, 13).
+// The transmit side of Intel's 8254x network controllers (8254x manual, chapters 3 and 13).
 import { address, bits, flag, register, res0, struct } from "./field.ts";
 
 const whole = { Value: bits(31, 0) };

@@ -74,7 +74,7 @@ test("a page without cross-origin isolation gets Node's routes", async () => {
   expect(routes).toEqual(expected);
 });
 
-test("a page makes the vectors that Node makes, from what the package names for browsers", async () => {
+test("a page makes Node's vectors, from the package's build for browsers", async () => {
   const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
   expect(manifest.exports["./vectors"].browser).toBe("./dist/vectors-browser.js");
   const page = await open(false);
