@@ -28,7 +28,8 @@ function mastersOf(kind: Kind, dma: BoardDma | undefined): MasterChoice[] {
   return kind === "rings" ? MASTERS.filter((m) => m.does === "rings") : MASTERS;
 }
 
-/** Address bits from 48 on of S1ContextPtr and S2TTB, in words 0 and 3 of an STE. */
+/** Words of an STE and a CD with S1ContextPtr, S2TTB, TTB0 and TTB1; their bits beyond 48. */
+const POINTERS: Record<string, number[]> = { ste: [0, 3], cd: [1, 2] };
 const POINTER_HIGH = [48, 55];
 
 /** Tables of this size, and of twice as many streams, are aligned where programs put them. */
@@ -38,14 +39,14 @@ const LOG2_OF_STRTAB = 16;
 function mendChange(change: ChangeSpec): ChangeSpec {
   const [low, high] = POINTER_HIGH;
   const { target, how, index } = change;
-  const flips = target === "ste" && how === "flip" && [0, 3].includes(index % 4);
+  const flips = how === "flip" && (POINTERS[target] ?? []).includes(index % 4);
   const mended = flips && change.bit >= low && change.bit <= high;
   return mended ? { ...change, bit: change.bit - 8 } : change;
 }
 
 /**
  * Without what QEMU takes otherwise before 11: a reserved SPLIT, a Span beyond it, a stream table
- * that is not aligned to its size, and pointers of an STE beyond 48 bits.
+ * that is not aligned to its size, and pointers of an STE or CD beyond 48 bits.
  */
 function asBefore11(spec: ProgramSpec): ProgramSpec {
   const { table } = spec;
