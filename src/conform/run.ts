@@ -104,15 +104,33 @@ function withoutZeros(bytes: Uint8Array): Uint8Array {
   return bytes.subarray(0, end);
 }
 
-/** The places in RAM where the translations of a record ended. */
-function reached(parts: string[][]): bigint[] {
-  const places = new Set<bigint>();
-  for (const line of parts.flat()) {
-    if (!line.startsWith("ok ")) continue;
-    const pa = BigInt(line.split(" ")[1]) & ~15n;
-    if (inRam(pa)) for (const place of [pa, pa + 16n]) places.add(place);
+/** Where a DMA may have stored something if its addresses went through as they are. */
+function ownPlaces(op: Op): bigint[] {
+  if (op.op === "dma" && op.write) {
+    const iova = BigInt(op.iova);
+    return [iova & ~15n, (iova + BigInt(op.bytes) - 1n) & ~15n];
   }
-  return [...places];
+  if (op.op !== "transmit") return [];
+  const entries = [op.head, ...Array.from({ length: op.entries }, (_, i) => i)];
+  return entries.map((i) => (BigInt(op.iova) & ~15n) + BigInt(i * 16));
+}
+
+const passed = (line: string) => line === "bypass" || line === "disabled";
+
+/** The places in RAM, 16 bytes each, that the DMA of a program may have written. */
+function reached(ops: Op[], answers: ProgramRecord["answers"]): bigint[] {
+  const places = new Set<bigint>();
+  ops.forEach((op, i) => {
+    const answer = answers[i];
+    if (answer === null || typeof answer === "string") return;
+    for (const line of answer.trace) {
+      if (!line.startsWith("ok ")) continue;
+      const pa = BigInt(line.split(" ")[1]) & ~15n;
+      for (const place of [pa, pa + 16n]) places.add(place);
+    }
+    if (answer.trace.some(passed)) for (const place of ownPlaces(op)) places.add(place);
+  });
+  return [...places].filter(inRam);
 }
 
 /** What each step gives: the values that it read, and its part of the trace. */
@@ -173,7 +191,7 @@ export async function runProgram(machine: ProgramTarget, program: Program): Prom
   const base = BigInt(program.eventq.base);
   const queue = withoutZeros(await machine.readRam(base, program.eventq.bytes));
   const data: ProgramRecord["data"] = [];
-  const places = reached(parts);
+  const places = reached(program.ops, answers);
   for (const place of places) {
     const bytes = await machine.readRam(place, 16);
     if (bytes.some((b) => b !== 0)) data.push([hex(place), toHex(bytes)]);
