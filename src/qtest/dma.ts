@@ -3,6 +3,8 @@ import type { Compat, TranslateRequest, Translation } from "../engine/types.ts";
 
 /** QEMU's memory core hands out at most this many bytes at a time when RAM is not the target. */
 const PIECE_MAX = 4;
+/** What a bypass maps: QEMU gives out one page of its own at a time, whatever the granule. */
+const BYPASS_BYTES = 0x1000n;
 
 /** One DMA. */
 export interface Access {
@@ -41,14 +43,15 @@ function target(translation: Translation, write: boolean): bigint | undefined {
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b);
 
 /** Bytes from the output address up to the end of its page or block. */
-function restOfMapping({ pa = 0n, size = 1n }: Translation): bigint {
-  return size - (pa % size);
+function restOfMapping({ status, pa = 0n, size = 1n }: Translation): bigint {
+  const mapped = status === "bypass" ? BYPASS_BYTES : size;
+  return mapped - (pa % mapped);
 }
 
 /**
- * Splits a DMA as QEMU 11.1 does: whole mappings where memory is the target, else naturally aligned
- * pieces of at most 4 bytes, each translated anew (and each with its own event). By the
- * architecture (`compat`) an access that faults is one transaction.
+ * Splits a DMA as QEMU 11.1 does: whole mappings (of a bypass, pages) where memory is the target,
+ * else naturally aligned pieces of at most 4 bytes, each translated anew (and each with its own
+ * event). By the architecture (`compat`) an access that faults is one transaction.
  *
  * `direct` tells how many bytes of memory lie from an address on; 0 where a device answers.
  */
@@ -67,8 +70,7 @@ export function* dmaPieces(
     let bytes = left;
     if (pa === undefined) bytes = compat === "qemu" ? pieceBytes(iova, left) : left;
     else {
-      let room = direct(pa);
-      if (room > 0n && translation.status === "ok") room = least(room, restOfMapping(translation));
+      const room = least(direct(pa), restOfMapping(translation));
       bytes = room === 0n ? pieceBytes(pa, left) : Number(least(room, BigInt(left)));
     }
     yield { iova, bytes, pa };

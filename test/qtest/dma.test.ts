@@ -53,6 +53,23 @@ describe("an access that gets through", () => {
     expect(pieces(0x1000n, 4096, (iova) => page(0x40000000n + iova))).toEqual([4096]);
   });
 
+  test("goes on page by page through a bypass, for reads and writes", () => {
+    const bypass = (iova: bigint): Translation => ({
+      status: "bypass",
+      pa: iova,
+      perm: 3,
+      fetches: 0,
+    });
+    expect(pieces(0x50000000n, 4096, bypass)).toEqual([4096]);
+    expect(pieces(0x50000000n, 5000, bypass)).toEqual([4096, 904]);
+    expect(pieces(0x50000800n, 20000, bypass, { write: false })).toEqual([
+      0x800,
+      ...new Array(4).fill(4096),
+      1568,
+    ]);
+    expect(pieces(0x50000ffdn, 5, bypass)).toEqual([3, 2]);
+  });
+
   test("ends where the memory behind it ends", () => {
     const bypass: Translation = { status: "bypass", pa: 0x5ffffff8n, perm: 3, fetches: 0 };
     expect(pieces(0x5ffffff8n, 24, () => bypass, { memory: 8n })).toEqual([8, 8, 8]);
