@@ -36,7 +36,6 @@ export interface TraceFault {
   readonly event: string | undefined;
   sid?: number;
   iova?: bigint;
-  write?: boolean;
   readonly walk: readonly WalkRead[];
 }
 
@@ -289,7 +288,6 @@ export class Scanner {
           walk: [],
           sid: finding.sid,
           iova: finding.iova,
-          write: finding.write,
         });
         return;
       default:

@@ -216,10 +216,10 @@ export class QtestMachine implements ProtocolTarget {
       return { status: "bypass", pa: request.iova, perm: 3, fetches: 0 };
     }
     const result = smmu.explain(request);
-    const { sid, iova, write = false } = request;
+    const { sid, iova } = request;
     const nested = readsNestedSte(result.steps);
     if (nested !== undefined) this.#nested.set(sid, nested);
-    this.#trace(translationLines(sid, iova, write, result, this.#nested.get(sid) ?? false));
+    this.#trace(translationLines(sid, iova, result, this.#nested.get(sid) ?? false));
     return result;
   }
 

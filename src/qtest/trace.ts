@@ -58,11 +58,13 @@ export function readsNestedSte(steps: readonly Step[]): boolean | undefined {
   return ste && getField(STE, [ste.value], "Config") === NESTED;
 }
 
-/** All lines of one translation. QEMU calls stage 1 of a nested walk stage 3. */
+/**
+ * All lines of one translation. QEMU calls stage 1 of a nested walk stage 3, and its `is_write` says
+ * whether the access may go on, be it a read or a write.
+ */
 export function translationLines(
   sid: number,
   iova: bigint,
-  write: boolean,
   result: Explanation,
   nested: boolean,
 ): string[] {
@@ -73,7 +75,6 @@ export function translationLines(
     stepLines(step, sid, step.stage === 1 && nested ? 3 : step.stage, iova),
   );
   const region = `smmuv3-iommu-memory-region-${sid % 256}-0 sid=${hex(sid)}`;
-  const access = `iova:${hex(iova)} is_write=${write ? 1 : 0}`;
   const looked = result.steps.some((s) => s.what === "config-lookup");
   if (result.status === "ok") {
     const { pa = 0n, perm = 0, stage = 0 } = result;
@@ -83,9 +84,9 @@ export function translationLines(
     );
   } else if (result.status === "bypass") {
     const [name, how] = looked ? ["bypass", "STE bypass"] : ["disable", "bypass (smmu disabled)"];
-    lines.push(`smmuv3_translate_${name} ${region} ${how} ${access}`);
+    lines.push(`smmuv3_translate_${name} ${region} ${how} iova:${hex(iova)} is_write=1`);
   } else if (result.status === "abort") {
-    lines.push(`smmuv3_translate_abort ${region} abort ${access}`);
+    lines.push(`smmuv3_translate_abort ${region} abort on iova:${hex(iova)} is_write=0`);
   }
   return lines;
 }

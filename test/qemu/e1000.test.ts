@@ -1,6 +1,6 @@
 // e1000 on both sides: the registers, DMA to memory and to devices, and what the SMMU makes of it.
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   configAddress,
   e1000State,
@@ -177,6 +177,55 @@ describe("behind the SMMU", () => {
     const w = descriptor(stage1(LEAF), 0x3001n, [[79, 64, 8]]);
     const { records } = await seen(w.enable().transmit(0x1000n));
     expect(records.map((r) => r.slice(32, 34))).toEqual(["01", "02", "04", "08"]);
+  });
+
+  test.each([
+    ["STE bypass", "bypass", true],
+    ["the SMMU off", "disabled", false],
+  ])("a buffer behind %s is read page by page", async (_name, line, on) => {
+    const bypassed = (address: bigint, bytes: number) => {
+      const w = descriptor(world().ste(4, [], E1000), address, [[79, 64, bytes], RS]);
+      return seen((on ? w.enable() : w).transmit(PAGE));
+    };
+    const count = async (address: bigint, bytes: number) => {
+      const { last } = await bypassed(address, bytes);
+      return last.trace.filter((l) => l === line).length - 2;
+    };
+    expect(await count(PAGE, 4096)).toBe(1);
+    expect(await count(PAGE, 5000)).toBe(2);
+    expect(await count(PAGE + 0xffdn, 5)).toBe(2);
+    expect(await count(PAGE + 0x800n, 20000)).toBe(6);
+    // Flash to its end and on, RAM to its end and on: 4 bytes at a time where nothing is.
+    expect(await count(0x03fff800n, 0x1000)).toBe(2);
+    expect(await count(0x5ffff800n, 0x1000)).toBe(1 + 0x200);
+    expect((await bypassed(PAGE, 0)).data).toEqual([
+      [hex(PAGE), "00000050000000000000000801000000"],
+    ]);
+    expect(await qemu.readRam(PAGE, 16)).toEqual(Buffer.alloc(16));
+  });
+
+  test("trace lines of accesses that pass or end are QEMU's own, for reads and writes", async () => {
+    const lines: string[][] = [];
+    for (const machine of [qemu, ours]) {
+      const spy = vi.spyOn(machine, "takeTrace");
+      for (const [config, on] of [
+        [4, true],
+        [0, true],
+        [4, false],
+      ] as const) {
+        const w = world().ste(config, [], EDU);
+        if (on) w.enable();
+        for (const write of [true, false]) w.dma(PAGE, { sid: EDU, write });
+        await runProgram(machine, w.program("trace"));
+      }
+      const taken = spy.mock.results.flatMap(({ value }) => value as string[]);
+      spy.mockRestore();
+      const passed = taken.filter((l) => /^smmuv3_translate_(bypass|abort|disable) /.test(l));
+      // The memory region's number counts every region that QEMU has ever made.
+      lines.push(passed.map((l) => l.replace(/(region-\d+)-\d+/, "$1")));
+    }
+    expect(lines[1]).toEqual(lines[0]);
+    expect(lines[0].filter((l) => l.includes("abort on iova:0x50000000"))).toHaveLength(2);
   });
 
   test("behind stage 2 alone, and through both stages", async () => {

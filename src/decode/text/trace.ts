@@ -4,7 +4,7 @@
 export type TraceFinding =
   | { type: "trace-event"; at: number; event: string; sid: number }
   | { type: "trace-failed"; at: number; event: string | undefined; iova: bigint }
-  | { type: "trace-abort"; at: number; sid: number; iova: bigint; write: boolean | undefined }
+  | { type: "trace-abort"; at: number; sid: number; iova: bigint }
   | { type: "trace-pte"; at: number; stage: number; level: number; address?: bigint; value: bigint }
   | { type: "trace-begin"; at: number; name: string }
   | { type: "trace-mmio"; at: number; write: boolean; offset: number; value: bigint }
@@ -58,18 +58,12 @@ function mmioLine(at: number, line: string, write: boolean): TraceFinding | unde
   return { type: "trace-mmio", at, write, offset: hex(offset), value: big(value) };
 }
 
+/** Its `is_write` is 0 for writes too. */
 function abortLine(at: number, line: string): TraceFinding | undefined {
   const sid = field(line, "sid");
   const iova = field(line, "iova");
   if (sid === undefined || iova === undefined) return undefined;
-  const write = field(line, "is_write");
-  return {
-    type: "trace-abort",
-    at,
-    sid: hex(sid),
-    iova: big(iova),
-    write: write === undefined ? undefined : write !== "0",
-  };
+  return { type: "trace-abort", at, sid: hex(sid), iova: big(iova) };
 }
 
 function errorLine(at: number, line: string): TraceFinding | undefined {
