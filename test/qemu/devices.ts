@@ -34,6 +34,9 @@ export interface Device {
   pages: { iova: bigint; ipa: bigint; pa: bigint; mask: bigint }[];
 }
 
+/** STE.Config: neither stage translates. */
+const BYPASS = 4;
+
 const mask = (bits: number) => (1n << BigInt(bits)) - 1n;
 const bit = (flags: number, at: number) => (flags >> at) & 1;
 /** True once in 2^n: when the n bits from `at` are all set. */
@@ -174,6 +177,8 @@ export function buildDevice(
     iova += BigInt(page.step) << size;
     iova = (iova & mask(bits)) | (pa & mask(Number(size)));
     if (high) iova |= mask(64) & ~mask(bits);
+    // A bypass that is to reach the data, not just anything.
+    if (spec.config === BYPASS && bit(page.attributes, 0)) iova = pa;
     const ipa = stage1 ? pa + delta : iova;
     if (stage1) s1.map(iova, level, outputOf(ipa, granule, level) | stage1Leaf(page.attributes));
     const s2Level = leafLevel(spec.s2.granule, stage1 ? page.s2Level : page.level, start);
