@@ -59,8 +59,8 @@ export function readsNestedSte(steps: readonly Step[]): boolean | undefined {
 }
 
 /**
- * All lines of one translation. QEMU calls stage 1 of a nested walk stage 3, and its `is_write` says
- * whether the access may go on, be it a read or a write.
+ * All lines of one translation. QEMU calls stage 1 of a nested walk stage 3, and its `is_write`
+ * says whether the access may go on, be it a read or a write.
  */
 export function translationLines(
   sid: number,

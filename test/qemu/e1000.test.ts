@@ -204,7 +204,7 @@ describe("behind the SMMU", () => {
     expect(await qemu.readRam(PAGE, 16)).toEqual(Buffer.alloc(16));
   });
 
-  test("trace lines of accesses that pass or end are QEMU's own, for reads and writes", async () => {
+  test("lines of reads and writes that pass or end are QEMU's own", async () => {
     const lines: string[][] = [];
     for (const machine of [qemu, ours]) {
       const spy = vi.spyOn(machine, "takeTrace");
