@@ -22,6 +22,11 @@ export function watchRounds(told: RoundWatcher): void {
   watcher = told;
 }
 
+/** Tells of rounds that were done elsewhere. */
+export function tellRounds(done: number, total: number): void {
+  watcher(done, total);
+}
+
 async function turn(contestant: Contestant): Promise<number> {
   await contestant.prepare?.();
   return contestant.pass();

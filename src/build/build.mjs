@@ -164,6 +164,7 @@ async function bundle() {
   const programs = {
     cli: "src/cli/bin.ts",
     bench: "bench/run.ts",
+    "bench-question": "bench/answer.ts",
     "bench-child": "bench/world/child.ts",
     "bench-nodes": "bench/nodes/run.ts",
     "vsmmu-system-aarch64": "src/qtest/main.ts",
