@@ -203,12 +203,12 @@ export function cdIllegal(p: usize, ste: usize): bool {
     return true;
   }
   if (!cdA(CD) && (strict || termModel == 1)) return true;
-  // 2. Format: LPAE is not implemented.
+  // 2. Format: IDR0.TTF has no LPAE tables.
   if (!cdAA64(CD) || !aarch64Present) return true;
   // 3. Endianness counts for the tables in use.
   const used = tableEnabled(p, 0) || tableEnabled(p, 1);
   if (used && endianIllegal(cdENDI(CD))) return true;
-  // 4. HTTU is not implemented.
+  // 4. IDR0.HTTU is 0: no table is updated.
   if (cdHA(CD) || cdHD(CD)) return true;
   // 5. An 8-bit ASID in the worlds that use one.
   return configWorld(p) != WORLD_EL2 && !asid16 && cdASID(CD) > ASID8_MAX;

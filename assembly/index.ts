@@ -14,6 +14,14 @@ import { deriveFeatures, setQuirks } from "./features";
 import { attachRegions, guestReads, guestWrites, resetGuestCounters } from "./guest";
 import { abortMsi, clearMsiOutbox, msiCount, takePending } from "./interrupt";
 import { flushTranslations } from "./invalidate";
+import {
+  PLACE_EVENT,
+  PLACE_MSI,
+  PLACE_REGISTERS,
+  PLACE_RESULT,
+  PLACE_STE,
+  PLACE_TRACE,
+} from "./layout/abi";
 import { readRegister, resetRegisters, restoreRegister, writeRegister } from "./registers";
 import { translateSingle } from "./single";
 import {
@@ -76,14 +84,14 @@ export function flushCaches(): void {
   flushConfigurations();
 }
 
-/** Places: 0 registers, 1 RESULT, 2 EVENT, 3 TRACE, 4 MSI outbox, 5 STE, 6 COMMAND. */
+/** Linear address of a part of the state (PLACE_*). */
 export function place(which: u32): u32 {
-  if (which == 0) return <u32>REGISTERS;
-  if (which == 1) return <u32>RESULT;
-  if (which == 2) return <u32>EVENT;
-  if (which == 3) return <u32>TRACE;
-  if (which == 4) return <u32>MSI;
-  return which == 5 ? <u32>STE : <u32>COMMAND;
+  if (which == PLACE_REGISTERS) return <u32>REGISTERS;
+  if (which == PLACE_RESULT) return <u32>RESULT;
+  if (which == PLACE_EVENT) return <u32>EVENT;
+  if (which == PLACE_TRACE) return <u32>TRACE;
+  if (which == PLACE_MSI) return <u32>MSI;
+  return which == PLACE_STE ? <u32>STE : <u32>COMMAND;
 }
 
 /** Quirk bits, cache policy (0 none, 1 fast, 2 QEMU's) and event merging; empties the caches. */

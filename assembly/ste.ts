@@ -138,7 +138,7 @@ function stage2Illegal(p: usize): bool {
   if (!steS2AA64(p) || !aarch64Present) return true;
   const noStall = hasQuirk(Q_NO_STALL_CHECKS) || stallModel == 1;
   if (steS2S(p) ? noStall : !noStall && stallModel == 2) return true;
-  // 2. HTTU is not implemented.
+  // 2. IDR0.HTTU is 0: no table is updated.
   if (!hasQuirk(Q_S2_HTTU_UNCHECKED) && (steS2HA(p) || steS2HD(p))) return true;
   // 3. Granule.
   const granule = granuleOfTg0(steS2TG(p));

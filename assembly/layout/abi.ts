@@ -656,6 +656,13 @@ export const PENDING_CMD_SYNC: u32 = 4;
 export const PENDING_GERROR: u32 = 8;
 export const PENDING_SEV: u32 = 0x10;
 export const PENDING_MSI: u32 = 0x20;
+export const PLACE_REGISTERS: u32 = 0;
+export const PLACE_RESULT: u32 = 1;
+export const PLACE_EVENT: u32 = 2;
+export const PLACE_TRACE: u32 = 3;
+export const PLACE_MSI: u32 = 4;
+export const PLACE_STE: u32 = 5;
+export const PLACE_COMMAND: u32 = 6;
 export const REQUEST_BYTES: usize = 16;
 export const REQUEST_iova: usize = 0;
 export function requestIova(p: usize): u64 {

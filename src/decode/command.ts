@@ -102,25 +102,25 @@ const ILLEGAL: readonly Illegal[] = [
   {
     opcodes: within(0x05, 0x06),
     when: off("IDR0.S1P"),
-    text: "stage 1 is not implemented (IDR0.S1P=0)",
+    text: "the SMMU has no stage 1 (IDR0.S1P=0)",
   },
   {
     opcodes: within(0x10, 0x13),
     when: off("IDR0.S1P"),
-    text: "stage 1 is not implemented (IDR0.S1P=0)",
+    text: "the SMMU has no stage 1 (IDR0.S1P=0)",
   },
   {
     opcodes: within(0x20, 0x23),
     when: off("IDR0.Hyp"),
-    text: "EL2 streams are not implemented (IDR0.Hyp=0)",
+    text: "the SMMU has no EL2 streams (IDR0.Hyp=0)",
   },
   {
     opcodes: within(0x28, 0x2a),
     when: off("IDR0.S2P"),
-    text: "stage 2 is not implemented (IDR0.S2P=0)",
+    text: "the SMMU has no stage 2 (IDR0.S2P=0)",
   },
-  { opcodes: oneOf(0x40), when: off("IDR0.ATS"), text: "ATS is not implemented (IDR0.ATS=0)" },
-  { opcodes: oneOf(0x41), when: off("IDR0.PRI"), text: "PRI is not implemented (IDR0.PRI=0)" },
+  { opcodes: oneOf(0x40), when: off("IDR0.ATS"), text: "the SMMU has no ATS (IDR0.ATS=0)" },
+  { opcodes: oneOf(0x41), when: off("IDR0.PRI"), text: "the SMMU has no PRI (IDR0.PRI=0)" },
   { opcodes: oneOf(0x41), when: (get) => get("PRI_RESP.Resp") === 3, text: "Resp=3 is reserved" },
   {
     opcodes: within(0x44, 0x45),
@@ -131,11 +131,11 @@ const ILLEGAL: readonly Illegal[] = [
     text: "this SMMU cannot stall (IDR0.STALL_MODEL=1)",
   },
   { opcodes: oneOf(0x46), when: (get) => get("SYNC.CS") === 3, text: "CS=3 is reserved" },
-  { opcodes: oneOf(0x07), when: off("IDR3.MPAM"), text: "MPAM is not implemented (IDR3.MPAM=0)" },
+  { opcodes: oneOf(0x07), when: off("IDR3.MPAM"), text: "the SMMU has no MPAM (IDR3.MPAM=0)" },
   {
     opcodes: within(0x70, 0x73),
     when: off("IDR3.DPT"),
-    text: "the DPT is not implemented (IDR3.DPT=0)",
+    text: "the SMMU has no DPT (IDR3.DPT=0)",
   },
 ];
 

@@ -1,6 +1,6 @@
 // One SMMUv3: an instance of the engine over a linear memory, seen through an address map.
 import { getNarrow, getWide, offsetOf } from "../spec/abi.ts";
-import { CACHE, MSI_SOURCE, MSI_WRITE, PENDING, RESULT } from "../spec/abi-records.ts";
+import { CACHE, MSI_SOURCE, MSI_WRITE, PENDING, PLACE, RESULT } from "../spec/abi-records.ts";
 import { ANSWER_META } from "../spec/abi-words.ts";
 import { CMD } from "../spec/command.ts";
 import { EVENT } from "../spec/event.ts";
@@ -13,7 +13,6 @@ import { readSteps } from "./explain.ts";
 import { type IdRegisters, QEMU_ID } from "./identity.ts";
 import type { AddressMap, HostMemory } from "./memory.ts";
 import { type EngineExports, instantiate, loadModule } from "./module.ts";
-import { PLACE } from "./place.ts";
 import { requestFlags } from "./request.ts";
 import type {
   CachePolicy,
@@ -33,6 +32,9 @@ const SIZES = Array.from({ length: 64 }, (_, bits) => 1n << BigInt(bits));
 /** Where the RESULT's ANSWER_META lies. */
 const META = offsetOf(RESULT, "meta");
 const PAGE = 4096;
+/** `place` of the command that was fetched last, and of the copy of an STE. */
+const COMMAND = codeOf(PLACE, "COMMAND");
+const STE_COPY = codeOf(PLACE, "STE");
 const STATUS = Object.values(ANSWER_META.field.status.values ?? {}).map((name) =>
   name.toLowerCase(),
 ) as TranslateStatus[];
@@ -98,10 +100,10 @@ export class Smmu {
     this.#engine = engine;
     this.#translate = engine.translate;
     engine.init(at);
-    this.resultLin = engine.place(PLACE.result);
-    this.traceLin = engine.place(PLACE.trace);
-    this.eventLin = engine.place(PLACE.event);
-    this.#msiLin = engine.place(PLACE.msi);
+    this.resultLin = engine.place(codeOf(PLACE, "RESULT"));
+    this.traceLin = engine.place(codeOf(PLACE, "TRACE"));
+    this.eventLin = engine.place(codeOf(PLACE, "EVENT"));
+    this.#msiLin = engine.place(codeOf(PLACE, "MSI"));
   }
 
   /** Makes an SMMU at reset. */
@@ -219,7 +221,7 @@ export class Smmu {
 
   /** Bytes of the command that the last step executed or stopped at. */
   lastCommand(): Uint8Array {
-    return this.memory.bytes(this.#engine.place(PLACE.command), CMD.bytes).slice();
+    return this.memory.bytes(this.#engine.place(COMMAND), CMD.bytes).slice();
   }
 
   /** Refuses the command that `stepCommands` consumed last: its queue stops there with a CERROR. */
@@ -229,7 +231,7 @@ export class Smmu {
 
   /** Executes a command that came through another queue; gives its CERROR code, 0 for none. */
   executeCommand(command: Uint8Array): number {
-    this.memory.bytes(this.#engine.place(PLACE.command), CMD.bytes).set(command);
+    this.memory.bytes(this.#engine.place(COMMAND), CMD.bytes).set(command);
     return this.#engine.executeCommand();
   }
 
@@ -239,7 +241,7 @@ export class Smmu {
   findSte(sid: number): bigint[] | number {
     const event = this.#engine.findSte(sid);
     if (event !== 0) return event;
-    return wordsOf(this.memory.bytes(this.#engine.place(PLACE.ste), STE.bytes));
+    return wordsOf(this.memory.bytes(this.#engine.place(STE_COPY), STE.bytes));
   }
 
   /** Appends a 32-byte record to the event queue; false when it was lost. */

@@ -213,6 +213,17 @@ export const MSI_SOURCE = enumeration("MSI_SOURCE", { 0: "EVENTQ", 1: "GERROR", 
 /** An MSI in the outbox. */
 export const MSI_WRITE = record("MSI_WRITE", { address: "u64", data: "u32", source: "u32" });
 
+/** Parts of an instance's state whose place the ABI tells. */
+export const PLACE = enumeration("PLACE", {
+  0: "REGISTERS",
+  1: "RESULT",
+  2: "EVENT",
+  3: "TRACE",
+  4: "MSI",
+  5: "STE",
+  6: "COMMAND",
+});
+
 /** Cache policies. */
 export const CACHE = enumeration("CACHE", { 0: "NONE", 1: "FAST", 2: "QEMU", 3: "WALK" });
 

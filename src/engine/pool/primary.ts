@@ -1,6 +1,7 @@
 // The engine that owns a pool's registers and queues: what changes it is logged for the workers,
 // and a CMD_SYNC is taken when they have acknowledged what came before it (IHI0070 4.7.3).
 import { LOG_KIND } from "../../spec/abi-pool.ts";
+import { PLACE } from "../../spec/abi-records.ts";
 import { CMD } from "../../spec/command.ts";
 import { codeOf } from "../../spec/field.ts";
 import {
@@ -24,7 +25,6 @@ import {
 import { packFields } from "../../spec/word.ts";
 import type { HostMemory } from "../memory.ts";
 import type { EngineExports } from "../module.ts";
-import { PLACE } from "../place.ts";
 import type { PoolLog } from "./log.ts";
 
 const RESTORE = codeOf(LOG_KIND, "RESTORE");
@@ -78,8 +78,8 @@ export class Primary {
         engine.autoConsume(0);
         this.#words = new Int32Array(this.#memory.memory.buffer);
         this.#bytes = new Uint8Array(this.#words.buffer);
-        this.#registers = engine.place(PLACE.registers) / 4;
-        this.#command = engine.place(PLACE.command) / 4;
+        this.#registers = engine.place(codeOf(PLACE, "REGISTERS")) / 4;
+        this.#command = engine.place(codeOf(PLACE, "COMMAND")) / 4;
         this.#remember();
       },
       reset: () =>

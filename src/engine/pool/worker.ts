@@ -11,10 +11,9 @@ import {
   POOL_STATE,
   POOL_WORKER,
 } from "../../spec/abi-pool.ts";
-import { ANSWER, REQUEST } from "../../spec/abi-records.ts";
+import { ANSWER, PLACE, REQUEST } from "../../spec/abi-records.ts";
 import { codeOf } from "../../spec/field.ts";
 import type { EngineExports } from "../module.ts";
-import { PLACE } from "../place.ts";
 import type { Report, Start } from "./messages.ts";
 import { wordAt } from "./words.ts";
 
@@ -70,8 +69,8 @@ class PoolWorker {
     this.#running = wordAt(POOL_WORKER, start.worker, "running");
     this.#state = wordAt(POOL_WORKER, start.worker, "state");
     engine.init(start.state);
-    this.#event = engine.place(PLACE.event) / 4;
-    this.#command = engine.place(PLACE.command) / 4;
+    this.#event = engine.place(codeOf(PLACE, "EVENT")) / 4;
+    this.#command = engine.place(codeOf(PLACE, "COMMAND")) / 4;
   }
 
   /** Works until the thread is ended, or a failure. */
